@@ -1,0 +1,39 @@
+"""Ground truth: PyTorch code and argument shapes in, a verified :class:`ShapeTrace` out.
+
+The code is parsed, checked against an allowlist and interpreted on meta tensors; nothing foreign is ever executed,
+compiled or looked up by a foreign name on a module.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rotbot.shapes.arguments import ArgLike, ArgSpec, parse_arg, parse_args
+from rotbot.shapes.trace import Node, Ref, Shape, ShapeTrace, Span, Step, StepError
+
+__all__ = [
+    "ArgLike", "ArgSpec", "Node", "Ref", "Shape", "ShapeTrace", "Span", "Step", "StepError", "parse_arg", "parse_args",
+    "trace",
+]  # fmt: skip
+
+
+def trace(code: str, args: Mapping[str, ArgLike], target: str | None = None, isolated: bool = False) -> ShapeTrace:
+    """Trace ``code`` and return every step's shapes.
+
+    ``args`` maps each free name to a list of ints or to a text form with a dtype (``'3,5:int64'``). With ``target`` the
+    steps are those the target depends on; without, they are all steps, and the last tensor assigned is the target.
+    ``isolated=True`` traces in a killable worker process with limits on memory, CPU and wall clock: use it for code
+    whose author you do not trust.
+
+    A program that torch would reject is not an exception: the trace ends in a :class:`StepError`. Raises
+    :class:`~rotbot.errors.InputError` for unusable arguments, and the :class:`~rotbot.errors.SnippetError` family for
+    code that is not Python, not allowed, not supported, or too large.
+    """
+    specs = parse_args(args)
+    if isolated:
+        from rotbot.shapes.isolation import trace_isolated
+
+        return trace_isolated(code, specs, target)
+    from rotbot.shapes.interpreter import trace_program
+
+    return trace_program(code, specs, target)

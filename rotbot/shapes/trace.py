@@ -1,0 +1,138 @@
+"""What a trace is: steps, their shapes, where it ended. Pure data, no torch: importing this costs nothing.
+
+The text form lives in :mod:`rotbot.shapes.text`; the ``torch.fx.Graph`` is built on demand from ``nodes`` by
+:mod:`rotbot.shapes.graph`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch.fx
+
+Dim = int | str
+"""A dimension: a number, or the text of a symbolic expression such as ``C//8``."""
+
+Shape = tuple[Dim, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Where in the source a step comes from: 1-based lines, 0-based columns, end exclusive (as in ``ast``)."""
+
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One primitive: ``op`` applied to ``inputs`` gives ``outputs``.
+
+    ``op`` echoes the operation with its arguments resolved. ``name`` is the variable the result was assigned to, ``node``
+    the index of its node in :attr:`ShapeTrace.nodes`. ``reason`` is set on the step torch would reject, and only there
+    (``outputs`` is then empty). ``work`` is the optional calculation shown in the text. Where a step was read back from
+    text, only the fields that the text carries are set.
+    """
+
+    op: str
+    inputs: tuple[Shape, ...]
+    outputs: tuple[Shape, ...]
+    work: tuple[str, ...] = ()
+    reason: str | None = None
+    span: Span | None = field(default=None, compare=False)
+    name: str | None = field(default=None, compare=False)
+    node: int | None = field(default=None, compare=False)
+
+    @property
+    def line(self) -> int | None:
+        """The 1-based source line, None when the step was read back from text."""
+        return None if self.span is None else self.span.line
+
+
+@dataclass(frozen=True, slots=True)
+class StepError:
+    """Where and why torch would reject the program: the index into ``steps``, the source line, plain words."""
+
+    step: int
+    reason: str = field(default="", compare=False)
+    line: int | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """A node's result used as an argument: the node's index, and which output if it has several."""
+
+    node: int
+    output: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One torch-level operation as recorded, enough to rebuild its ``torch.fx.Node``.
+
+    ``kind`` is an fx opcode or ``"module"`` for an inline ``nn`` module; ``target`` the qualified name in the allowlist
+    (``torch.relu``, ``Tensor.view``, ``operator.add``, ``nn.Linear``); ``args`` and ``kwargs`` hold :class:`Ref`,
+    plain literals, and lists, tuples and slices of them; ``shapes`` and ``dtypes`` describe the outputs.
+    """
+
+    kind: str
+    target: str
+    args: tuple[Any, ...] = ()
+    kwargs: tuple[tuple[str, Any], ...] = ()
+    shapes: tuple[Shape, ...] = ()
+    dtypes: tuple[str, ...] = ()
+    is_tuple: bool = False
+    span: Span | None = None
+    name: str | None = None
+    module: tuple[tuple[Any, ...], tuple[tuple[str, Any], ...]] | None = None
+
+
+@dataclass(frozen=True)
+class ShapeTrace:
+    """Every step of a program and what became of its target.
+
+    ``final`` is the target's shape, or a tuple of shapes where the target is a tuple of tensors; None if the program is
+    rejected (then ``error`` says where) or the text it was parsed from has no final line. ``malformed`` lists the lines
+    (0-based index, text) that :meth:`parse` could not read; traces of real programs have none.
+    """
+
+    steps: tuple[Step, ...]
+    final: Shape | tuple[Shape, ...] | None
+    error: StepError | None = None
+    malformed: tuple[tuple[int, str], ...] = ()
+    nodes: tuple[Node, ...] = field(default=(), compare=False, repr=False)
+    target: str | None = field(default=None, compare=False)
+
+    def render(self) -> str:
+        """The trace text of the design's grammar: one line a step, then the final line, no newline at the end."""
+        from rotbot.shapes.text import render
+
+        return render(self)
+
+    def completion(self) -> str:
+        """What a trained model should write: the steps, ``</think>``, then the final line."""
+        from rotbot.shapes.text import render_completion
+
+        return render_completion(self)
+
+    @staticmethod
+    def parse(text: str) -> ShapeTrace:
+        """Read a trace or a completion back. Never raises; unreadable lines land in ``malformed``. Linear time."""
+        from rotbot.shapes.text import parse
+
+        return parse(text)
+
+    @cached_property
+    def graph(self) -> torch.fx.Graph:
+        """The whole program as a ``torch.fx.Graph``: one node per torch-level operation, whether or not the target
+        depends on it. ``node.meta`` carries ``tensor_meta``, ``span`` and ``name``. A rejected program's graph ends
+        before the rejected operation.
+        """
+        from rotbot.shapes.graph import build_graph
+
+        return build_graph(self.nodes)
