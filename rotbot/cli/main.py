@@ -1,0 +1,46 @@
+"""The ``rotbot`` command: registers the command groups and turns rotbot's errors into one line and exit code 2."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from rotbot import __version__
+from rotbot.errors import RotbotError
+
+app = typer.Typer(
+    name="rotbot",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Tensor shape inference: PyTorch code and argument shapes in, every intermediate shape out, checked against TorchFX.",
+)
+
+
+def _version(show: bool) -> None:
+    if show:
+        typer.echo(f"rotbot {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version and exit."),
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Entry point. Exit codes: 0 done, 1 the job's own negative answer, 2 unusable input."""
+    try:
+        app()
+    except RotbotError as error:
+        print(f"rotbot: {error}", file=sys.stderr)
+        raise SystemExit(2) from error
+    except BrokenPipeError:
+        raise SystemExit(141) from None
+
+
+if __name__ == "__main__":
+    main()
