@@ -65,19 +65,29 @@ class StepError:
 
 @dataclass(frozen=True, slots=True)
 class Ref:
-    """A node's result used as an argument: the node's index, and which output if it has several."""
+    """A node's result used as an argument: the node's index, and the way to one of its results if they are nested
+    (``(1,)`` is the second of a tuple, ``(1, 0)`` the hidden state of an LSTM, ``()`` a single tensor)."""
 
     node: int
-    output: int | None = None
+    path: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A constant of torch used as an argument, by its name in the allowlist: ``torch.int64``."""
+
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
     """One torch-level operation as recorded, enough to rebuild its ``torch.fx.Node``.
 
-    ``kind`` is an fx opcode or ``"module"`` for an inline ``nn`` module; ``target`` the qualified name in the allowlist
-    (``torch.relu``, ``Tensor.view``, ``operator.add``, ``nn.Linear``); ``args`` and ``kwargs`` hold :class:`Ref`,
-    plain literals, and lists, tuples and slices of them; ``shapes`` and ``dtypes`` describe the outputs.
+    ``kind`` is an fx opcode (``placeholder``, ``call_function``, ``call_method``, ``call_module``); ``target`` the
+    argument's name or the qualified name in the allowlist (``torch.relu``, ``Tensor.view``, ``operator.add``,
+    ``nn.Linear``); ``args`` and ``kwargs`` hold :class:`Ref`, :class:`Named`, plain literals, and lists, tuples and
+    slices of them. ``shapes``, ``dtypes`` and ``paths`` describe the results, one entry a tensor. ``module`` holds an
+    ``nn`` module's constructor arguments. ``reads`` names the nodes whose *shape* (not value) this one depends on.
     """
 
     kind: str
@@ -86,10 +96,11 @@ class Node:
     kwargs: tuple[tuple[str, Any], ...] = ()
     shapes: tuple[Shape, ...] = ()
     dtypes: tuple[str, ...] = ()
-    is_tuple: bool = False
+    paths: tuple[tuple[int, ...], ...] = ((),)
     span: Span | None = None
     name: str | None = None
     module: tuple[tuple[Any, ...], tuple[tuple[str, Any], ...]] | None = None
+    reads: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
