@@ -49,7 +49,9 @@ class ModelConfig:
             if not isinstance(value, int | float) or isinstance(value, bool) or not value > 0:
                 raise InputError(f"model config: {name} must be a positive number, got {value!r}")
         if self.heads % self.kv_heads:
-            raise InputError(f"model config: heads must be a multiple of kv_heads, got {self.heads} and {self.kv_heads}")
+            raise InputError(
+                f"model config: heads must be a multiple of kv_heads, got {self.heads} and {self.kv_heads}"
+            )
         if self.dim % self.heads:
             raise InputError(f"model config: dim must be a multiple of heads, got {self.dim} and {self.heads}")
         if self.head_dim % 2:
@@ -138,7 +140,7 @@ SIZES: dict[str, ModelConfig] = {
 
 
 def size(name: str) -> ModelConfig:
-    """The entry ``name`` of :data:`SIZES`. Raises :class:`~rotbot.errors.InputError` that names the nearest known one."""
+    """The entry ``name`` of :data:`SIZES`. Raises :class:`~rotbot.errors.InputError` naming the nearest known one."""
     if name in SIZES:
         return SIZES[name]
     near = get_close_matches(name.lower(), SIZES, n=1)

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from rotbot.errors import InputError
 from rotbot.models.config import ModelConfig
+from rotbot.models.quiet import torchtune_imports
 
 if TYPE_CHECKING:
     from torchtune.modules import TransformerDecoder
@@ -47,7 +47,7 @@ def build_qwen3(config: ModelConfig, max_seq_len: int | None = None) -> Transfor
     :data:`MAX_ROPE_CACHE`) is the longest sequence it accepts, in tokens. Raises
     :class:`~rotbot.errors.InputError` where torchtune is not installed.
     """
-    try:
+    with torchtune_imports():
         from torchtune.models.qwen2 import Qwen2RotaryPositionalEmbeddings
         from torchtune.modules import (
             FeedForward,
@@ -57,8 +57,6 @@ def build_qwen3(config: ModelConfig, max_seq_len: int | None = None) -> Transfor
             TransformerDecoder,
             TransformerSelfAttentionLayer,
         )
-    except ModuleNotFoundError as error:
-        raise InputError(f"models are built with torchtune: pip install 'rotbot[train]' ({error})") from error
 
     positions = min(config.max_positions, MAX_ROPE_CACHE) if max_seq_len is None else max_seq_len
     rope = Qwen2RotaryPositionalEmbeddings(config.head_dim, max_seq_len=positions, base=config.rope_base)
