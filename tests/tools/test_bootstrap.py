@@ -14,10 +14,10 @@ import threading
 import time
 from pathlib import Path
 
+import bootstrap
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-import bootstrap
 
 PYPROJECT = """
 [build-system]

@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
+from plan import CPU_INDEX, explain, extras_to_install, fingerprint, plan, reason_to_start_over
 
 ROOT = Path(__file__).resolve().parents[2]
-from plan import CPU_INDEX, explain, extras_to_install, fingerprint, plan, reason_to_start_over
 
 PYPROJECT = (ROOT / "pyproject.toml").read_text()
 
