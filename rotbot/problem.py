@@ -4,7 +4,7 @@
     Args: {'s': [16]}
     Target: f
 
-The text is fixed (published checkpoints use it): the code and the arguments are Python literals as ``repr`` writes them.
+The text is fixed (published checkpoints use it): code and arguments are Python literals as ``repr`` writes them.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ import sys
 import typer
 
 from rotbot import __version__
+from rotbot.cli.trace import trace
 from rotbot.errors import RotbotError
 
 app = typer.Typer(
@@ -14,7 +15,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="Tensor shape inference: PyTorch code and argument shapes in, every intermediate shape out, checked against TorchFX.",
+    help="Tensor shape inference: PyTorch code and argument shapes in, each step's shape out, checked by TorchFX.",
 )
 
 
@@ -26,9 +27,14 @@ def _version(show: bool) -> None:
 
 @app.callback()
 def _root(
-    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version and exit."),
+    version: bool = typer.Option(
+        False, "--version", callback=_version, is_eager=True, help="Print the version and exit."
+    ),
 ) -> None:
     pass
+
+
+app.command()(trace)
 
 
 def main() -> None:

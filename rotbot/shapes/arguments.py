@@ -9,9 +9,7 @@ from keyword import iskeyword
 from rotbot.errors import InputError
 from rotbot.shapes.text import parse_int
 
-DTYPES = (
-    "float32 float64 float16 bfloat16 complex64 complex128 int8 int16 int32 int64 uint8 bool".split()  # noqa: SIM905
-)
+DTYPES = "float32 float64 float16 bfloat16 complex64 complex128 int8 int16 int32 int64 uint8 bool".split()
 DEFAULT_DTYPE = "float32"
 MAX_RANK = 64
 MAX_DIM = 2**40
@@ -45,15 +43,17 @@ def parse_arg(value: ArgLike, name: str = "argument") -> ArgSpec:
         if dtype not in DTYPES:
             raise InputError(f"{name}: unknown dtype {dtype!r}; expected one of {', '.join(DTYPES)}")
         dims_text = dims_text.strip().removeprefix("[").removesuffix("]").strip().removesuffix(",")
-        dims: list[object] = [parse_int(part.strip()) for part in dims_text.split(",")] if dims_text else []
+        dims: Sequence[object] = [parse_int(part.strip()) for part in dims_text.split(",")] if dims_text else []
     elif isinstance(value, Sequence) and not isinstance(value, (bytes, bytearray)):
         dims, dtype = list(value), DEFAULT_DTYPE
     else:
         raise InputError(f"{name}: expected a shape such as [2, 3] or '2,3:int64', got {type(value).__name__}")
-    shape = []
+    shape: list[int] = []
     for dim in dims:
         if not isinstance(dim, int) or isinstance(dim, bool) or not 0 <= dim <= MAX_DIM:
-            raise InputError(f"{name}: expected dimensions from 0 to 2**40, as in '2,3' or '3,5:int64', got {value!r:.80}")
+            raise InputError(
+                f"{name}: expected dimensions from 0 to 2**40, as in '2,3' or '3,5:int64', got {value!r:.80}"
+            )
         shape.append(dim)
     if len(shape) > MAX_RANK:
         raise InputError(f"{name}: expected at most {MAX_RANK} dimensions, got {len(shape)}")

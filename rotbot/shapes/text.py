@@ -82,7 +82,7 @@ def render_completion(trace: ShapeTrace) -> str:
 
 def parse_int(text: str) -> int | None:
     """A plain ASCII number of at most 19 digits, with an optional minus; None for anything else (``²``, ``1_0``)."""
-    digits = text[1:] if text.startswith("-") else text
+    digits = text.removeprefix("-")
     if not digits or len(digits) > _MAX_INT_DIGITS or not _DIGITS.issuperset(digits):
         return None
     return int(text)
@@ -127,7 +127,7 @@ def parse_shapes(text: str) -> tuple[Shape, ...] | None:
 
 
 def parse_outputs(text: str) -> tuple[Shape, ...] | None:
-    """The right of the arrow: a list of shapes, or ``3 x [2, 4]``. A count that the renderer would not write is refused."""
+    """The right of the arrow: shapes, or ``3 x [2, 4]``. A count that the renderer would not write is refused."""
     count_text, times, shape_text = text.partition(" x ")
     if not times:
         shapes = parse_shapes(text)

@@ -14,8 +14,9 @@ import threading
 import time
 from pathlib import Path
 
-import bootstrap
 import pytest
+
+import bootstrap
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from plan import CPU_INDEX, explain, extras_to_install, fingerprint, plan, reason_to_start_over
 
 ROOT = Path(__file__).resolve().parents[2]
