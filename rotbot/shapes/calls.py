@@ -1,0 +1,286 @@
+"""Calling a value of a snippet: torch operations, tensor methods, modules, builtins and the snippet's own functions."""
+
+from __future__ import annotations
+
+import ast
+import math
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from rotbot.errors import UnsafeSnippet, UnsupportedSnippet
+from rotbot.shapes import allowlist, python_values
+from rotbot.shapes.evaluate import ModuleSpec, TensorMeta
+from rotbot.shapes.expressions import PYTHON_ERRORS, span_of
+from rotbot.shapes.python_values import bounded, kind
+from rotbot.shapes.recorder import ProgramError, traced_in
+from rotbot.shapes.values import (
+    Builtin,
+    Device,
+    Function,
+    Method,
+    Module,
+    ModuleClass,
+    Namespace,
+    NoOp,
+    Operation,
+    Traced,
+)
+
+if TYPE_CHECKING:
+    from rotbot.shapes.interpreter import Interpreter
+
+_DEVICE_METHODS = frozenset(("to", "cuda", "cpu", "new_zeros", "new_ones", "new_empty", "new_full", "new_tensor"))
+
+
+def call(interpreter: Interpreter, function: Any, args: list[Any], kwargs: dict[str, Any], node: ast.Call) -> Any:
+    """Call ``function``, whatever it is. Raises :class:`ProgramError` where torch or Python would."""
+    match function:
+        case Operation(target):
+            return _operation(interpreter, target, args, kwargs, node)
+        case Method(Traced() as owner, name):
+            return _tensor_method(interpreter, owner, name, args, kwargs, node)
+        case Method(Module() as owner, name):
+            return _module_method(owner, name)
+        case Method(owner, name):
+            return _sequence_method(owner, name, args, kwargs, node)
+        case ModuleClass(name):
+            return _construct(interpreter, name, args, kwargs, node)
+        case Module():
+            return _module(interpreter, function, args, kwargs, node)
+        case Function():
+            return interpreter.call_function(function, args, kwargs, node)
+        case Builtin(name):
+            return _builtin(interpreter, name, args, kwargs, node)
+        case NoOp():
+            return None
+        case _:
+            raise UnsafeSnippet(f"calling {kind(function)} is not allowed", node.lineno)
+
+
+def _operation(interpreter: Interpreter, target: str, args: list[Any], kwargs: dict[str, Any], node: ast.Call) -> Any:
+    name = target.rpartition(".")[2]
+    if "out" in kwargs:
+        raise UnsafeSnippet(f"{name}: the argument out= is not allowed", node.lineno)
+    if "device" in kwargs:
+        _check_device(kwargs.pop("device"), node)
+    for ignored in ("pin_memory", "generator"):
+        if kwargs.pop(ignored, None):
+            raise UnsafeSnippet(f"{name}: the argument {ignored}= is not allowed", node.lineno)
+    refuse_value_dependent(name, args, kwargs, node)
+    _refuse_foreign((args, kwargs), name, node)
+    return interpreter.recorder.call(target, tuple(args), kwargs, span_of(node))
+
+
+def refuse_value_dependent(name: str, args: list[Any], kwargs: dict[str, Any], node: ast.Call) -> None:
+    """Raise where the result's shape depends on what values the tensors hold, naming the operation and why."""
+    why = allowlist.VALUE_DEPENDENT.get(name)
+    if name == "where" and len(args) + len(kwargs) == 1:
+        why = "the number of nonzero elements"
+    elif name == "repeat_interleave" and "output_size" not in kwargs:
+        repeats = args[-1] if args else None
+        if isinstance(repeats, Traced) and (len(args) > 1 or not kwargs) or isinstance(kwargs.get("repeats"), Traced):
+            why = "the repeat counts"
+    elif name == "one_hot" and kwargs.get("num_classes", args[1] if len(args) > 1 else -1) == -1:
+        why = "the largest value (give num_classes)"
+    elif name == "tensor_split" and any(isinstance(a, Traced) for a in [*args[1:2], *kwargs.values()]):
+        why = "the split points"
+    if why is not None:
+        raise UnsupportedSnippet(f"{name}: the result depends on {why}, not only on shapes", node.lineno)
+
+
+def _check_device(device: Any, node: ast.Call) -> None:
+    if not (device is None or isinstance(device, (Device, str, int))):
+        raise UnsupportedSnippet(f"a device given as {kind(device)} is not supported", node.lineno)
+
+
+def _refuse_foreign(value: Any, name: str, node: ast.Call) -> None:
+    """Only tensors and plain values may reach torch: no functions, modules or classes."""
+    if isinstance(value, (tuple, list)):
+        for item in value:
+            _refuse_foreign(item, name, node)
+    elif isinstance(value, dict):
+        for item in value.values():
+            _refuse_foreign(item, name, node)
+    elif not isinstance(value, (Traced, *python_values.PLAIN, torch.dtype, torch.memory_format)):
+        raise UnsupportedSnippet(f"{name}: {kind(value)} as an argument is not supported", node.lineno)
+
+
+def _tensor_method(
+    interpreter: Interpreter, owner: Traced, name: str, args: list[Any], kwargs: dict[str, Any], node: ast.Call
+) -> Any:
+    if name in ("size", "dim", "ndimension", "numel", "nelement", "stride", "element_size", "get_device") or (
+        name.startswith("is_") and name in ("is_floating_point", "is_complex", "is_contiguous", "is_signed")
+    ):
+        return _query(interpreter, owner, name, args, kwargs, node)
+    refuse_value_dependent(name, [owner, *args], kwargs, node)
+    if name in _DEVICE_METHODS:
+        if "device" in kwargs:
+            _check_device(kwargs.pop("device"), node)
+        if name == "to":
+            args = [a for a in args if not isinstance(a, (Device, str))]
+            kwargs.pop("non_blocking", None)
+            if not args and not kwargs:
+                name = "cpu"
+        elif name in ("cuda", "cpu"):
+            args, kwargs = [], {}
+    if name == "type" and not (len(args) == 1 and isinstance(args[0], torch.dtype)):
+        raise UnsupportedSnippet("type() is supported with a dtype only", node.lineno)
+    if "out" in kwargs or "generator" in kwargs:
+        raise UnsafeSnippet(f"{name}: the argument {'out' if 'out' in kwargs else 'generator'}= is not allowed", node.lineno)
+    _refuse_foreign((args, kwargs), name, node)
+    return interpreter.recorder.call(f"Tensor.{name}", (owner, *args), kwargs, span_of(node), "call_method")
+
+
+def _query(
+    interpreter: Interpreter, owner: Traced, name: str, args: list[Any], kwargs: dict[str, Any], node: ast.Call
+) -> Any:
+    """Methods that answer from metadata: no operation, no step."""
+    meta: TensorMeta = interpreter.recorder.read(owner)
+    dim = kwargs.get("dim", args[0] if args else None)
+    if dim is not None and name in ("size", "stride"):
+        if not isinstance(dim, int):
+            raise UnsupportedSnippet(f"{name}: the dim must be an integer, got {kind(dim)}", node.lineno)
+        if not -len(meta.shape) <= dim < len(meta.shape):
+            reason = f"dim {dim} is out of range for a tensor with {len(meta.shape)} dimensions"
+            raise ProgramError(f"{name}({dim})", (meta.shape,), reason, span_of(node), (owner.node,))
+        return (meta.shape if name == "size" else meta.stride)[dim]
+    answers = {
+        "size": meta.shape, "stride": meta.stride, "dim": len(meta.shape), "ndimension": len(meta.shape),
+        "numel": meta.numel(), "nelement": meta.numel(), "element_size": meta.dtype.itemsize, "get_device": -1,
+        "is_floating_point": meta.dtype.is_floating_point, "is_complex": meta.dtype.is_complex,
+        "is_signed": meta.dtype.is_signed,
+        "is_contiguous": meta.stride == TensorMeta.contiguous(meta.shape).stride or meta.numel() <= 1,
+    }  # fmt: skip
+    return answers[name]
+
+
+def _module_method(owner: Module, name: str) -> Module:
+    training = {"train": True, "eval": False}.get(name)
+    if training is None:
+        return owner
+    _set_training(owner, training)
+    return owner
+
+
+def _set_training(module: Module, training: bool) -> None:
+    spec = module.spec
+    module.spec = ModuleSpec(spec.name, spec.args, spec.kwargs, training)
+    for child in module.children or ():
+        _set_training(child, training)
+
+
+def _sequence_method(owner: Any, name: str, args: list[Any], kwargs: dict[str, Any], node: ast.Call) -> Any:
+    if name == "numel":
+        return math.prod(owner)
+    table = python_values.LIST_METHODS if isinstance(owner, list) else python_values.TUPLE_METHODS
+    if name in ("index", "count") and any(traced_in((owner, args))):
+        raise UnsupportedSnippet(f"{name} on a list of tensors depends on their values", node.lineno)
+    try:
+        result = table[name](owner, *args, **kwargs)
+    except PYTHON_ERRORS as error:
+        raise ProgramError(name, (), str(error), span_of(node)) from error
+    bounded(owner)
+    return result
+
+
+def _construct(interpreter: Interpreter, name: str, args: list[Any], kwargs: dict[str, Any], node: ast.Call) -> Module:
+    if name in ("nn.Sequential", "nn.ModuleList"):
+        children = args[0] if name == "nn.ModuleList" and args else args
+        children = interpreter.expressions.iterate(children, node)
+        if not all(isinstance(child, Module) for child in children):
+            raise UnsupportedSnippet(f"{name} takes modules", node.lineno)
+        return Module(ModuleSpec(name, (), ()), list(children))
+    if "device" in kwargs:
+        _check_device(kwargs.pop("device"), node)
+    if any(traced_in((args, kwargs))):
+        raise UnsupportedSnippet(f"{name} built from a tensor is not supported", node.lineno)
+    _refuse_foreign((args, kwargs), name, node)
+    spec = ModuleSpec(name, _hashable(args), tuple([(key, _hashable(value)) for key, value in kwargs.items()]))
+    interpreter.check_module(spec, span_of(node))
+    return Module(spec)
+
+
+def _hashable(value: Any) -> Any:
+    return tuple([_hashable(item) for item in value]) if isinstance(value, (list, tuple)) else value
+
+
+def _module(interpreter: Interpreter, module: Module, args: list[Any], kwargs: dict[str, Any], node: ast.Call) -> Any:
+    if module.children is not None:
+        if module.spec.name == "nn.ModuleList":
+            raise ProgramError("ModuleList", (), "a ModuleList cannot be called; call its items", span_of(node))
+        if len(args) != 1 or kwargs:
+            raise ProgramError("Sequential", (), f"expected one argument, got {len(args) + len(kwargs)}", span_of(node))
+        value = args[0]
+        for child in module.children:
+            value = _module(interpreter, child, [value], {}, node)
+        return value
+    _refuse_foreign((args, kwargs), module.spec.name, node)
+    span = span_of(node)
+    return interpreter.recorder.call(module.spec.name, tuple(args), kwargs, span, "call_module", module.spec)
+
+
+def _builtin(interpreter: Interpreter, name: str, args: list[Any], kwargs: dict[str, Any], node: ast.Call) -> Any:
+    if name == "torch.Size":
+        return tuple(interpreter.expressions.iterate(args[0], node)) if args else ()
+    if name == "torch.device":
+        return Device()
+    if name == "torch.nn.Parameter":
+        return args[0]
+    if name == "isinstance":
+        return _is_instance(args, node)
+    if args and isinstance(args[0], Traced):
+        return _builtin_on_tensor(interpreter, name, args, kwargs, node)
+    if any(traced_in((args, kwargs))) and name not in ("tuple", "list", "zip", "enumerate", "reversed", "len"):
+        if name == "sum":
+            return _sum(interpreter, args, node)
+        raise UnsupportedSnippet(f"{name} of tensors depends on their values", node.lineno)
+    _refuse_functions((args, kwargs), name, node)
+    table = python_values.MATH if name.startswith("math.") else python_values.BUILTINS
+    try:
+        return bounded(table[name.removeprefix("math.")](*args, **kwargs))
+    except PYTHON_ERRORS as error:
+        raise ProgramError(f"{name}()", (), str(error), span_of(node)) from error
+
+
+def _refuse_functions(value: Any, name: str, node: ast.Call) -> None:
+    """Builtins take plain values; containers may hold tensors and modules."""
+    items = [*value[0], *value[1].values()]
+    if any(isinstance(item, (Function, Operation, Method, Builtin, Namespace, ModuleClass)) for item in items):
+        raise UnsupportedSnippet(f"{name}: a function as an argument is not supported", node.lineno)
+
+
+def _builtin_on_tensor(
+    interpreter: Interpreter, name: str, args: list[Any], kwargs: dict[str, Any], node: ast.Call
+) -> Any:
+    owner: Traced = args[0]
+    if name == "len":
+        shape = interpreter.recorder.read(owner).shape
+        if not shape:
+            raise ProgramError("len", (shape,), "len() of a 0-d tensor", span_of(node), (owner.node,))
+        return shape[0]
+    if name == "abs":
+        return interpreter.recorder.call("torch.abs", (owner,), {}, span_of(node))
+    if name in ("list", "tuple", "enumerate", "zip", "reversed", "sum"):
+        items = interpreter.expressions.iterate(owner, node)
+        return _builtin(interpreter, name, [items, *args[1:]], kwargs, node)
+    raise UnsupportedSnippet(f"{name}() of a tensor depends on its values, not only on its shape", node.lineno)
+
+
+def _sum(interpreter: Interpreter, args: list[Any], node: ast.Call) -> Any:
+    total: Any = args[1] if len(args) > 1 else 0
+    for item in interpreter.expressions.iterate(args[0], node):
+        total = interpreter.expressions.binary("add", total, item, node)
+    return total
+
+
+def _is_instance(args: list[Any], node: ast.Call) -> bool:
+    kinds = {"int": int, "float": float, "bool": bool, "tuple": tuple, "list": list}
+    wanted = args[1] if len(args) == 2 else None
+    if isinstance(wanted, Namespace) and wanted.prefix == "Tensor":
+        return isinstance(args[0], Traced)
+    if isinstance(wanted, Builtin) and wanted.name in kinds:
+        return isinstance(args[0], kinds[wanted.name])
+    raise UnsupportedSnippet("isinstance is supported with torch.Tensor, int, float, bool, tuple and list", node.lineno)
+
+

@@ -1,0 +1,91 @@
+"""A recorded program as a ``torch.fx.Graph``."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+import torch
+from torch import fx
+from torch.fx.passes.shape_prop import TensorMetadata
+
+from rotbot.shapes.allowlist import ATTRIBUTES, CONSTANTS, DTYPES, FUNCTIONS
+from rotbot.shapes.evaluate import ModuleSpec, build_module
+from rotbot.shapes.trace import Named, Node, Ref
+
+
+def build_graph(nodes: tuple[Node, ...]) -> fx.Graph:
+    """One fx node an operation, in program order, as ``symbolic_trace`` would have made them.
+
+    Each node's ``meta`` has ``tensor_meta`` (a ``TensorMetadata``, or a tuple of them), ``span`` and ``name``. Inline
+    modules become submodules (on the meta device) of ``graph.owning_module``. The last operation is the output.
+    """
+    root = torch.nn.Module()
+    graph = fx.Graph(root)
+    made: list[fx.Node] = []
+    parts: dict[tuple[int, tuple[int, ...]], fx.Node] = {}
+
+    def resolve(value: Any) -> Any:
+        if isinstance(value, Ref):
+            return _part(graph, made, parts, value)
+        if isinstance(value, Named):
+            return CONSTANTS[value.name]
+        if isinstance(value, (tuple, list)):
+            return type(value)([resolve(item) for item in value])
+        if isinstance(value, slice):
+            return slice(resolve(value.start), resolve(value.stop), resolve(value.step))
+        return value
+
+    for index, node in enumerate(nodes):
+        args = tuple([resolve(arg) for arg in node.args])
+        kwargs = {name: resolve(value) for name, value in node.kwargs}
+        made.append(_add(graph, root, index, node, args, kwargs))
+        made[-1].meta.update(tensor_meta=_tensor_meta(node), span=node.span, name=node.name)
+    if made:
+        graph.output(made[-1])
+    return graph
+
+
+def _add(
+    graph: fx.Graph, root: torch.nn.Module, index: int, node: Node, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> fx.Node:
+    name = node.target.rpartition(".")[2]
+    match node.kind:
+        case "placeholder":
+            return graph.placeholder(node.target)
+        case "call_method":
+            return graph.call_method(name, args, kwargs)
+        case "call_module":
+            assert node.module is not None
+            path = f"{name.lower()}_{index}"
+            root.add_module(path, build_module(ModuleSpec(node.target, *node.module), "meta"))
+            return graph.call_module(path, args, kwargs)
+        case _ if node.target.startswith("Tensor.") and name in ATTRIBUTES:
+            return graph.call_function(getattr, (*args, name))
+        case _ if node.target == "operator.setitem":
+            return graph.call_function(operator.setitem, args)
+        case _:
+            return graph.call_function(FUNCTIONS[node.target], args, kwargs)
+
+
+def _part(
+    graph: fx.Graph, made: list[fx.Node], parts: dict[tuple[int, tuple[int, ...]], fx.Node], ref: Ref
+) -> fx.Node:
+    """The fx node of one result: the operation itself, or ``getitem`` nodes on the way into its tuple."""
+    if not ref.path:
+        return made[ref.node]
+    key = (ref.node, ref.path)
+    if key not in parts:
+        parent = _part(graph, made, parts, Ref(ref.node, ref.path[:-1]))
+        parts[key] = graph.call_function(operator.getitem, (parent, ref.path[-1]))
+    return parts[key]
+
+
+def _tensor_meta(node: Node) -> TensorMetadata | tuple[TensorMetadata, ...]:
+    metas = tuple(
+        [
+            TensorMetadata(torch.Size(shape), DTYPES[f"torch.{dtype}"], False, (), None, False, {})  # pyright: ignore[reportArgumentType]
+            for shape, dtype in zip(node.shapes, node.dtypes, strict=True)
+        ]
+    )
+    return metas[0] if node.paths == ((),) else metas

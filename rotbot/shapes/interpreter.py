@@ -1,0 +1,380 @@
+"""Statements of a snippet, and the whole program: code and arguments in, a :class:`ShapeTrace` out."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from rotbot.errors import InputError, SnippetError, UnsafeSnippet, UnsupportedSnippet
+from rotbot.shapes import allowlist, bounds
+from rotbot.shapes.arguments import ArgSpec
+from rotbot.shapes.calls import call
+from rotbot.shapes.evaluate import TORCH_ERRORS, ModuleSpec, TensorMeta, build_module
+from rotbot.shapes.expressions import BINARY_NAMES, Expressions, Scope, span_of
+from rotbot.shapes.limits import LIMITS, exceed
+from rotbot.shapes.python_values import kind
+from rotbot.shapes.recorder import ProgramError, Recorder, op_text, traced_in
+from rotbot.shapes.source import assigned_names, free_names, read
+from rotbot.shapes.trace import Ref, Shape, ShapeTrace, Span, Step, StepError
+from rotbot.shapes.values import Function, NoOp, Traced
+
+_MAX_CALL_DEPTH = 16
+_MAX_LOOP_ROUNDS = 4_096
+
+
+class _Return(Exception):
+    """A snippet function returns. Internal."""
+
+    def __init__(self, value: Any) -> None:
+        super().__init__()
+        self.value = value
+
+
+class _Break(Exception):
+    """``break`` in a snippet. Internal."""
+
+
+class _Continue(Exception):
+    """``continue`` in a snippet. Internal."""
+
+
+class Interpreter:
+    """Runs statements over a recorder."""
+
+    def __init__(self, specs: dict[str, ArgSpec]) -> None:
+        self.recorder = Recorder()
+        self.globals = Scope()
+        self.expressions = Expressions(self.recorder, self.globals, self._call)
+        self.control: dict[int, None] = {}
+        """Nodes whose shapes decided a branch or loop: everything after depends on them."""
+        self.last: Any = None
+        """The value of the last assignment or expression statement that held tensors."""
+        self.depth = 0
+        for name, spec in specs.items():
+            dtype = allowlist.DTYPES[f"torch.{spec.dtype}"]
+            self.globals.values[name] = self.recorder.placeholder(name, TensorMeta.contiguous(spec.shape, dtype))
+
+    def _call(self, function: Any, args: list[Any], kwargs: dict[str, Any], node: ast.Call) -> Any:
+        return call(self, function, args, kwargs, node)
+
+    def run(self, body: list[ast.stmt]) -> None:
+        """Run statements in order."""
+        for statement in body:
+            handler = _HANDLERS.get(statement.__class__)
+            if handler is None:
+                name = type(statement).__name__
+                what = _CONSTRUCTS.get(name, f"the statement {name}")
+                kinds = UnsafeSnippet if name in ("Delete", "Global", "Nonlocal", "Try") else UnsupportedSnippet
+                raise kinds(f"{what} is not supported in a shape program", statement.lineno)
+            self.recorder.reads = dict(self.control)
+            try:
+                handler(self, statement)
+            except SnippetError as error:
+                if error.line is not None:
+                    raise
+                raise type(error)(error.message, statement.lineno) from error
+
+    # --- statements ---
+
+    def _assign(self, node: ast.Assign) -> None:
+        since = len(self.recorder.nodes)
+        value = self.expressions.value(node.value)
+        for target in node.targets:
+            self.expressions.assign(target, value)
+            self._note(target, value, since)
+
+    def _annotated(self, node: ast.AnnAssign) -> None:
+        if node.value is None:
+            return
+        since = len(self.recorder.nodes)
+        value = self.expressions.value(node.value)
+        self.expressions.assign(node.target, value)
+        self._note(node.target, value, since)
+
+    def _note(self, target: ast.expr, value: Any, since: int) -> None:
+        if any(traced_in(value)):
+            self.last = value
+        if isinstance(target, ast.Name):
+            self.recorder.name(value, target.id, since)
+
+    def _augmented(self, node: ast.AugAssign) -> None:
+        if not isinstance(node.target, (ast.Name, ast.Subscript)):
+            raise UnsafeSnippet("assigning to an attribute is not allowed", node.lineno)
+        since = len(self.recorder.nodes)
+        load = ast.copy_location(_as_load(node.target), node.target)
+        left, right = self.expressions.value(load), self.expressions.value(node.value)
+        name = BINARY_NAMES[node.op.__class__]
+        in_place = f"i{name.rstrip('_')}"
+        if isinstance(left, list) and name == "add":
+            left.extend(self.expressions.iterate(right, node))
+            result: Any = left
+        elif isinstance(left, Traced) and f"operator.{in_place}" in allowlist.OPERATORS and name != "matmul":
+            result = self.recorder.call(f"operator.{in_place}", (left, right), {}, span_of(node))
+        else:
+            result = self.expressions.binary(name, left, right, node)
+        self.expressions.assign(node.target, result)
+        self._note(node.target, result, since)
+
+    def _expression(self, node: ast.Expr) -> None:
+        value = self.expressions.value(node.value)
+        if any(traced_in(value)):
+            self.last = value
+
+    def _if(self, node: ast.If) -> None:
+        test = self.expressions.truth(self.expressions.value(node.test), node.test)
+        self.control.update(self.recorder.reads)
+        self.run(node.body if test else node.orelse)
+
+    def _for(self, node: ast.For) -> None:
+        items = self.expressions.iterate(self.expressions.value(node.iter), node.iter)
+        self.control.update(self.recorder.reads)
+        for item in items:
+            self.expressions.assign(node.target, item)
+            try:
+                self.run(node.body)
+            except _Break:
+                return
+            except _Continue:
+                continue
+        self.run(node.orelse)
+
+    def _while(self, node: ast.While) -> None:
+        rounds = 0
+        while self.expressions.truth(self.expressions.value(node.test), node.test):
+            self.control.update(self.recorder.reads)
+            rounds += 1
+            if rounds > _MAX_LOOP_ROUNDS:
+                exceed("rounds of a loop", _MAX_LOOP_ROUNDS, rounds, node.lineno)
+            try:
+                self.run(node.body)
+            except _Break:
+                return
+            except _Continue:
+                continue
+        self.run(node.orelse)
+
+    def _assert(self, node: ast.Assert) -> None:
+        if not self.expressions.truth(self.expressions.value(node.test), node.test):
+            shapes = tuple([self.recorder.nodes[i].shapes[0] for i in self.recorder.reads])
+            sources = tuple(self.recorder.reads)
+            text = f"assert {ast.unparse(node.test)}"
+            raise ProgramError(text, shapes, "the assertion is false", span_of(node), sources)
+
+    def _import(self, node: ast.Import | ast.ImportFrom) -> None:
+        for alias in node.names:
+            if isinstance(node, ast.Import):
+                module, name, bound = alias.name, None, alias.asname or alias.name.partition(".")[0]
+                module = module if alias.asname else bound
+                allowed = alias.name in allowlist.IMPORTS
+            else:
+                module, name, bound = node.module or "", alias.name, alias.asname or alias.name
+                allowed = module in allowlist.IMPORTS and node.level == 0 and name != "*"
+            if not allowed:
+                raise UnsafeSnippet(f"import of {alias.name if name is None else module + '.' + name} is not allowed; "
+                                    "a shape program may import torch, its submodules and math", node.lineno)  # fmt: skip
+            value = self.expressions.value(ast.copy_location(ast.Name("torch", ast.Load()), node))
+            if module == "math":
+                value = self.expressions.value(ast.copy_location(ast.Name("math", ast.Load()), node))
+            for part in [*module.split(".")[1:], *([name] if name else [])]:
+                value = self.expressions.attribute(value, part, ast.copy_location(ast.Name(part, ast.Load()), node))
+            self.expressions.bind(bound, value, ast.copy_location(ast.Name(bound, ast.Store()), node))
+
+    def _function(self, node: ast.FunctionDef) -> None:
+        if node.decorator_list:
+            raise UnsafeSnippet("decorators are not allowed", node.lineno)
+        function = Function(node.name, node.args, node.body, self.expressions.defaults(node.args))
+        self.expressions.bind(node.name, function, ast.copy_location(ast.Name(node.name, ast.Store()), node))
+
+    def _return(self, node: ast.Return) -> None:
+        if self.depth == 0:
+            raise UnsupportedSnippet("return outside of a function", node.lineno)
+        raise _Return(None if node.value is None else self.expressions.value(node.value))
+
+    def _with(self, node: ast.With) -> None:
+        for item in node.items:
+            if item.optional_vars is not None or not isinstance(item.context_expr, ast.Call):
+                raise UnsupportedSnippet("this with statement is not supported", node.lineno)
+            if not isinstance(self.expressions.value(item.context_expr.func), NoOp):
+                raise UnsupportedSnippet("only torch.no_grad() and the like may stand after with", node.lineno)
+        self.run(node.body)
+
+    def _pass(self, node: ast.Pass) -> None:
+        pass
+
+    def _break(self, node: ast.Break) -> None:
+        raise _Break
+
+    def _continue(self, node: ast.Continue) -> None:
+        raise _Continue
+
+    # --- calls ---
+
+    def call_function(self, function: Function, args: list[Any], kwargs: dict[str, Any], node: ast.Call) -> Any:
+        """Call a function defined in the snippet: its own scope, its body run like any other statements."""
+        if self.depth >= _MAX_CALL_DEPTH:
+            exceed("nested calls of the snippet's own functions", _MAX_CALL_DEPTH, self.depth + 1, node.lineno)
+        scope = Scope(self.globals)
+        scope.values.update(_bind(function, args, kwargs, span_of(node)))
+        outer, self.expressions.scope = self.expressions.scope, scope
+        reads = self.recorder.reads
+        self.depth += 1
+        try:
+            if isinstance(function.body, ast.expr):
+                return self.expressions.value(function.body)
+            self.run(function.body)
+            return None
+        except _Return as returned:
+            return returned.value
+        finally:
+            self.depth -= 1
+            self.expressions.scope = outer
+            self.recorder.reads = {**reads, **self.recorder.reads}
+
+    def check_module(self, spec: ModuleSpec, span: Span) -> None:
+        """Construct an ``nn`` module once on the meta device. Raises :class:`ProgramError` where its constructor does."""
+        bounds.check(spec.name, (), {}, spec)
+        try:
+            build_module(spec, "meta")
+        except TORCH_ERRORS as error:
+            raise ProgramError(op_text(spec.name, (), {}, spec), (), str(error).split("\n")[0], span) from error
+
+
+def _as_load(target: ast.Name | ast.Subscript) -> ast.expr:
+    if isinstance(target, ast.Name):
+        return ast.Name(target.id, ast.Load())
+    return ast.Subscript(target.value, target.slice, ast.Load())
+
+
+def _bind(function: Function, args: list[Any], kwargs: dict[str, Any], span: Span) -> dict[str, Any]:
+    """Python's rules for binding arguments to parameters."""
+    spec = function.arguments
+    positional = [a.arg for a in (*spec.posonlyargs, *spec.args)]
+    known = {*positional, *[a.arg for a in spec.kwonlyargs]}
+    bound = dict(function.defaults)
+    if len(args) > len(positional) and spec.vararg is None:
+        reason = f"takes {len(positional)} arguments but {len(args)} were given"
+        raise ProgramError(f"{function.name}()", (), reason, span)
+    bound.update(zip(positional, args, strict=False))
+    if spec.vararg is not None:
+        bound[spec.vararg.arg] = tuple(args[len(positional) :])
+    if spec.kwarg is not None:
+        raise UnsupportedSnippet("** in a function's parameters is not supported", span.line)
+    for name, value in kwargs.items():
+        if name not in known:
+            raise ProgramError(f"{function.name}()", (), f"got an unexpected keyword argument {name!r}", span)
+        bound[name] = value
+    missing = [name for name in (*positional, *[a.arg for a in spec.kwonlyargs]) if name not in bound]
+    if missing:
+        raise ProgramError(f"{function.name}()", (), f"missing argument {missing[0]!r}", span)
+    return bound
+
+
+_CONSTRUCTS = {
+    "ClassDef": "a class definition", "AsyncFunctionDef": "async", "Try": "try", "Delete": "del", "Global": "global",
+    "Nonlocal": "nonlocal", "Match": "match", "Raise": "raise", "AsyncFor": "async", "AsyncWith": "async",
+    "TryStar": "try", "TypeAlias": "a type alias",
+}  # fmt: skip
+_HANDLERS: dict[type[ast.stmt], Callable[[Interpreter, Any], None]] = {
+    ast.Assign: Interpreter._assign,
+    ast.AnnAssign: Interpreter._annotated,
+    ast.AugAssign: Interpreter._augmented,
+    ast.Expr: Interpreter._expression,
+    ast.If: Interpreter._if,
+    ast.For: Interpreter._for,
+    ast.While: Interpreter._while,
+    ast.Assert: Interpreter._assert,
+    ast.Import: Interpreter._import,
+    ast.ImportFrom: Interpreter._import,
+    ast.FunctionDef: Interpreter._function,
+    ast.Return: Interpreter._return,
+    ast.With: Interpreter._with,
+    ast.Pass: Interpreter._pass,
+    ast.Break: Interpreter._break,
+    ast.Continue: Interpreter._continue,
+}
+
+
+def trace_program(code: str, specs: dict[str, ArgSpec], target: str | None) -> ShapeTrace:
+    """Interpret ``code`` in this process; see :func:`rotbot.trace`."""
+    tree = read(code)
+    _check_names(code, tree, specs, target)
+    interpreter = Interpreter(specs)
+    recorder = interpreter.recorder
+    error: ProgramError | None = None
+    try:
+        with torch.no_grad():
+            interpreter.run(tree.body)
+    except ProgramError as caught:
+        error = caught
+    except (_Break, _Continue) as stray:
+        raise UnsupportedSnippet("break or continue outside of a loop") from stray
+    value = interpreter.last if target is None else interpreter.globals.values.get(target)
+    roots: list[int] | None = None
+    if target is not None:
+        roots = list(error.sources) if error else [t.node for t in traced_in(value)]
+    steps = _steps(recorder, roots)
+    nodes = tuple(recorder.nodes)
+    if error is not None:
+        failure = StepError(len(steps), error.step.reason or "", error.step.line)
+        return ShapeTrace((*steps, error.step), None, failure, nodes=nodes, target=target)
+    return ShapeTrace(steps, _final(value, target), nodes=nodes, target=target)
+
+
+def _check_names(code: str, tree: ast.Module, specs: dict[str, ArgSpec], target: str | None) -> None:
+    missing = [name for name in free_names(code) if name not in specs]
+    if missing:
+        given = ", ".join(specs) or "none"
+        raise InputError(f"no shape given for {', '.join(missing)}; expected one for each free name, got {given}")
+    if target is not None and target not in specs:
+        assigned = assigned_names(tree)
+        if target not in assigned:
+            raise InputError(f"the target {target!r} is never assigned; assigned names: {', '.join(assigned) or 'none'}")
+
+
+def _steps(recorder: Recorder, roots: list[int] | None) -> tuple[Step, ...]:
+    """The recorded steps; with ``roots`` only those that these nodes depend on, by value or by shape."""
+    live = None if roots is None else _ancestors(recorder, roots)
+    return tuple(
+        [
+            Step(r.op, r.inputs, r.outputs, span=r.span, name=r.name, node=r.node)
+            for r in recorder.records
+            if live is None or r.node in live or r.node >= len(recorder.nodes)
+        ]
+    )
+
+
+def _ancestors(recorder: Recorder, roots: list[int]) -> set[int]:
+    live: set[int] = set()
+    stack = list(roots)
+    while stack:
+        index = stack.pop()
+        if index in live:
+            continue
+        live.add(index)
+        node = recorder.nodes[index]
+        stack += [*_refs(node.args), *_refs([value for _, value in node.kwargs]), *node.reads]
+    return live
+
+
+def _refs(value: Any) -> list[int]:
+    if isinstance(value, Ref):
+        return [value.node]
+    if isinstance(value, (tuple, list)):
+        return [index for item in value for index in _refs(item)]
+    if isinstance(value, slice):
+        return _refs((value.start, value.stop, value.step))
+    return []
+
+
+def _final(value: Any, target: str | None) -> Shape | tuple[Shape, ...]:
+    if isinstance(value, Traced):
+        return value.meta.shape
+    tensors = list(traced_in(value))
+    if not tensors:
+        if target is None:
+            raise UnsupportedSnippet("the program makes no tensor, so there is no shape to infer")
+        raise UnsupportedSnippet(f"the target {target!r} is {kind(value)}, not a tensor")
+    return tensors[0].meta.shape if len(tensors) == 1 else tuple([tensor.meta.shape for tensor in tensors])

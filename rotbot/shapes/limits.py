@@ -1,0 +1,46 @@
+"""How much a snippet may ask for. Generous for people's code, small enough that nothing takes seconds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NoReturn
+
+from rotbot.errors import LimitExceeded
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds checked while a snippet is read and interpreted."""
+
+    source_chars: int = 20_000
+    ast_nodes: int = 6_000
+    ast_depth: int = 120
+    evaluations: int = 50_000
+    """Expressions evaluated, over all loop rounds."""
+    operations: int = 1_500
+    """Torch operations recorded."""
+    int_bits: int = 63
+    sequence: int = 4_096
+    """Length of a list, tuple, string or range."""
+    rank: int = 24
+    elements: int = 2**45
+    """Elements of one tensor. Nothing is allocated for them."""
+    fan_out: int = 1_024
+    """Tensors that one operation may return."""
+    eager_elements: int = 2**18
+    """Inputs and outputs up to this size are also run on real tensors, to settle whether torch accepts the call."""
+    eager_multiplications: int = 2**31
+    """... and only below this rough upper estimate of multiplications."""
+    eager_literals: int = 2**26
+    """... and only where the integers in the call multiply to no more than this."""
+    parameters: int = 2**34
+    """Parameters of an inline module (on the meta device)."""
+
+
+LIMITS = Limits()
+
+
+def exceed(what: str, limit: int, got: object, line: int | None = None) -> NoReturn:
+    """Raise :class:`LimitExceeded` in the one wording used everywhere."""
+    text = str(got) if not isinstance(got, int) or abs(got) < 10**12 else f"about 10^{len(str(abs(got))) - 1}"
+    raise LimitExceeded(f"{what}: at most {limit} allowed, got {text}", line)

@@ -1,0 +1,107 @@
+"""Python's own arithmetic and builtins on numbers, strings, lists and tuples, with bounds on what they may build."""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Callable
+from typing import Any
+
+from rotbot.errors import UnsupportedSnippet
+from rotbot.shapes.limits import LIMITS, exceed
+
+COMPARE: dict[str, Callable[[Any, Any], Any]] = {
+    "eq": operator.eq, "ne": operator.ne, "lt": operator.lt, "le": operator.le, "gt": operator.gt, "ge": operator.ge,
+}  # fmt: skip
+BINARY: dict[str, Callable[[Any, Any], Any]] = {
+    "add": operator.add, "sub": operator.sub, "mul": operator.mul, "truediv": operator.truediv,
+    "floordiv": operator.floordiv, "mod": operator.mod, "pow": operator.pow, "lshift": operator.lshift,
+    "rshift": operator.rshift, "and_": operator.and_, "or_": operator.or_, "xor": operator.xor,
+    "matmul": operator.matmul,
+}  # fmt: skip
+UNARY: dict[str, Callable[[Any], Any]] = {
+    "neg": operator.neg, "pos": operator.pos, "invert": operator.invert, "not_": operator.not_,
+}  # fmt: skip
+
+PLAIN = (int, float, complex, bool, str, tuple, list, range, type(None), type(Ellipsis), slice)
+
+
+def bounded(value: Any) -> Any:
+    """``value`` itself, if a snippet may hold it. Raises :class:`~rotbot.errors.LimitExceeded` otherwise."""
+    if value.__class__ is int:
+        if value.bit_length() > LIMITS.int_bits:
+            exceed("bits of an integer", LIMITS.int_bits, value.bit_length())
+    elif isinstance(value, (str, list, tuple, range)) and _length(value) > LIMITS.sequence:
+        exceed("items of a sequence", LIMITS.sequence, _length(value))
+    return value
+
+
+def _length(value: Any) -> int:
+    try:
+        return len(value)
+    except OverflowError:
+        return 2**63
+
+
+def binary(name: str, left: Any, right: Any) -> Any:
+    """Python's binary operator on plain values. Raises what Python raises, and ``LimitExceeded`` before it gets large."""
+    if not isinstance(left, PLAIN) or not isinstance(right, PLAIN):
+        raise UnsupportedSnippet(f"operator {name} on {kind(left)} and {kind(right)} is not supported")
+    if name == "mod" and isinstance(left, str):
+        raise UnsupportedSnippet("string formatting is not supported")
+    if name == "pow" and isinstance(left, int) and isinstance(right, int):
+        if right > 0 and left.bit_length() * right > 2 * LIMITS.int_bits:
+            exceed("bits of an integer", LIMITS.int_bits, left.bit_length() * right)
+    elif name == "lshift" and isinstance(left, int) and isinstance(right, int) and right > LIMITS.int_bits:
+        exceed("bits of an integer", LIMITS.int_bits, right)
+    elif name == "mul":
+        for sequence, count in ((left, right), (right, left)):
+            if isinstance(sequence, (str, list, tuple)) and isinstance(count, int):
+                if len(sequence) * count > LIMITS.sequence:
+                    exceed("items of a sequence", LIMITS.sequence, len(sequence) * count)
+    return bounded(BINARY[name](left, right))
+
+
+def kind(value: Any) -> str:
+    """What to call a value in a message."""
+    names = {"Traced": "a tensor", "NoneType": "None", "Namespace": "a module", "Operation": "a function"}
+    name = type(value).__name__
+    return names.get(name, f"a value of type {name}")
+
+
+def _int(value: Any = 0) -> int:
+    if isinstance(value, str):
+        raise UnsupportedSnippet("int() of a string is not supported")
+    return int(value)
+
+
+def _float(value: Any = 0.0) -> float:
+    if isinstance(value, str) and value.lower() not in ("inf", "-inf", "nan"):
+        raise UnsupportedSnippet("float() of a string is not supported, except 'inf' and 'nan'")
+    return float(value)
+
+
+def _range(*args: Any) -> range:
+    return bounded(range(*args))
+
+
+
+
+BUILTINS: dict[str, Callable[..., Any]] = {
+    "int": _int, "float": _float, "bool": bool, "range": _range, "min": min, "max": max, "sum": sum, "abs": abs,
+    "round": round, "tuple": tuple, "list": list, "zip": lambda *s: list(zip(*s, strict=False)), "len": len,
+    "enumerate": lambda s, start=0: list(enumerate(s, start)), "reversed": lambda s: list(reversed(s)),
+    "sorted": lambda s, reverse=False: sorted(s, reverse=reverse), "all": all, "any": any, "divmod": divmod,
+    "slice": slice, "pow": lambda a, b: binary("pow", a, b),
+}  # fmt: skip
+"""Builtins on plain values. ``len``, ``int``, ... of a tensor are the interpreter's business."""
+
+MATH: dict[str, Callable[..., Any]] = {
+    name: getattr(math, name)
+    for name in "sqrt ceil floor prod log log2 log10 exp gcd lcm trunc isqrt fabs sin cos".split()  # noqa: SIM905
+}
+LIST_METHODS: dict[str, Callable[..., Any]] = {
+    "append": list.append, "extend": list.extend, "insert": list.insert, "pop": list.pop, "reverse": list.reverse,
+    "index": list.index, "count": list.count, "copy": list.copy,
+}  # fmt: skip
+TUPLE_METHODS: dict[str, Callable[..., Any]] = {"index": tuple.index, "count": tuple.count}

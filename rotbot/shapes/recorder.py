@@ -1,0 +1,312 @@
+"""Runs operations on traced values and records nodes and steps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+import torch
+
+from rotbot.shapes import indexing
+from rotbot.shapes.allowlist import DTYPE_NAMES, NAMED
+from rotbot.shapes.evaluate import Alias, Fields, ModuleSpec, Rejected, TensorMeta, evaluate, leaves
+from rotbot.shapes.limits import LIMITS, exceed
+from rotbot.shapes.reasons import explain
+from rotbot.shapes.trace import Named, Node, Ref, Shape, Span, Step
+from rotbot.shapes.values import FieldTuple, Traced
+
+_OPERATOR_NAMES = {
+    "truediv": "div", "floordiv": "floor_divide", "mod": "remainder", "invert": "bitwise_not", "and_": "bitwise_and",
+    "or_": "bitwise_or", "xor": "bitwise_xor", "lshift": "bitwise_left_shift", "rshift": "bitwise_right_shift",
+    "pos": "positive", "iadd": "add_", "isub": "sub_", "imul": "mul_", "itruediv": "div_", "ifloordiv": "floor_divide_",
+    "imod": "remainder_", "ipow": "pow_", "iand": "bitwise_and_", "ior": "bitwise_or_", "ixor": "bitwise_xor_",
+    "ilshift": "bitwise_left_shift_", "irshift": "bitwise_right_shift_", "imatmul": "matmul",
+}  # fmt: skip
+
+
+class ProgramError(Exception):
+    """Torch (or Python) rejects the program here. Internal: ends the trace, never leaves :mod:`rotbot.shapes`."""
+
+    def __init__(
+        self, op: str, inputs: tuple[Shape, ...], reason: str, span: Span, sources: tuple[int, ...] = ()
+    ) -> None:
+        super().__init__(reason)
+        self.step = Step(clean(op), inputs, (), reason=clean(reason), span=span)
+        self.sources = sources
+        """The nodes that the rejected operation depends on."""
+
+
+@dataclass(slots=True)
+class StepRecord:
+    """A step while it is recorded: its variable name comes after it."""
+
+    op: str
+    inputs: tuple[Shape, ...]
+    outputs: tuple[Shape, ...]
+    span: Span
+    node: int
+    name: str | None = None
+
+
+class Recorder:
+    """The nodes and steps of one program, and the shapes read since the statement began (``reads``)."""
+
+    def __init__(self) -> None:
+        self.nodes: list[Node] = []
+        self.records: list[StepRecord] = []
+        self.names: dict[int, str] = {}
+        self.reads: dict[int, None] = {}
+
+    def placeholder(self, name: str, meta: TensorMeta) -> Traced:
+        """Record an argument of the program."""
+        dtypes = (DTYPE_NAMES[meta.dtype],)
+        self.nodes.append(Node("placeholder", name, shapes=(meta.shape,), dtypes=dtypes, name=name))
+        return Traced(meta, len(self.nodes) - 1)
+
+    def call(
+        self,
+        target: str,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        span: Span,
+        kind: str = "call_function",
+        module: ModuleSpec | None = None,
+    ) -> Any:
+        """Run one operation on traced values; record it if it returns tensors. Raises :class:`ProgramError`."""
+        result = evaluate(target, unwrap(args), unwrap(kwargs), module)
+        if result.__class__ is Rejected:
+            self.reject(target, args, kwargs, result.message, span, module)
+        found = list(leaves(result))
+        if not found:
+            return result
+        node = self._add_node(kind, target, args, kwargs, found, span, module)
+        inputs = tuple([t.meta.shape for t in traced_in((args, kwargs))])
+        self._add_step(op_text(target, args, kwargs, module), inputs, tuple([m.shape for _, m in found]), span, node)
+        return self._wrap(result, node, (args, kwargs))
+
+    def reject(
+        self,
+        target: str,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        message: str,
+        span: Span,
+        module: ModuleSpec | None = None,
+    ) -> NoReturn:
+        """End the program at this operation with a reason in plain words."""
+        inputs = tuple([t.meta.shape for t in traced_in((args, kwargs))])
+        reason = explain(target, unwrap(args), unwrap(kwargs), module, message)
+        raise ProgramError(op_text(target, args, kwargs, module), inputs, reason, span, self._sources((args, kwargs)))
+
+    def _sources(self, arguments: Any) -> tuple[int, ...]:
+        return (*[tensor.node for tensor in traced_in(arguments)], *self.reads)
+
+    def getitem(self, owner: Traced, index: Any, span: Span) -> Traced:
+        """Index a tensor: one node, one step for each primitive."""
+        plan = indexing.plan(owner.meta.shape, unwrap(index))
+        before = len(self.records)
+        node = len(self.nodes)
+        shape: Shape = owner.meta.shape
+        for primitive in plan.primitives:
+            inputs = (shape, *primitive.index_shapes)
+            if primitive.reason is not None:
+                raise ProgramError(primitive.op, inputs, primitive.reason, span, self._sources((owner, index)))
+            self._add_step(primitive.op, inputs, (primitive.shape,), span, node)
+            shape = primitive.shape
+        result = evaluate("operator.getitem", (owner.meta, unwrap(index)), {}, None)
+        if result.__class__ is Rejected:
+            del self.records[before:]
+            self.reject("operator.getitem", (owner, index), {}, result.message, span)
+        assert result.shape == shape, f"index {index!r} of {owner.meta.shape}: steps give {shape}, torch {result.shape}"
+        self._add_node("call_function", "operator.getitem", (owner, index), {}, [((), result)], span, None)
+        return Traced(result, node)
+
+    def setitem(self, owner: Traced, index: Any, value: Any, span: Span) -> None:
+        """Assign into a tensor: the tensor keeps its shape, its node is the new one."""
+        args = (owner, index, value)
+        indexing.refuse_masks(unwrap(index))
+        result = evaluate("operator.setitem", unwrap(args), {}, None)
+        if result.__class__ is Rejected:
+            self.reject("operator.setitem", args, {}, result.message, span)
+        node = self._add_node("call_function", "operator.setitem", args, {}, [((), owner.meta)], span, None)
+        inputs = tuple([t.meta.shape for t in traced_in(args)])
+        self._add_step(op_text("operator.setitem", args, {}, None), inputs, (owner.meta.shape,), span, node)
+        owner.node, owner.path = node, ()
+
+    def read(self, tensor: Traced) -> TensorMeta:
+        """The tensor's metadata, noting that what follows depends on its shape."""
+        self.reads[tensor.node] = None
+        return tensor.meta
+
+    def name(self, value: Any, name: str, since: int) -> None:
+        """Note that ``value`` was assigned to ``name`` by the statement whose first node is ``since``."""
+        if isinstance(value, Traced) and not value.path and value.node >= since:
+            self.names[value.node] = name
+            for record in reversed(self.records):
+                if record.node == value.node:
+                    record.name = name
+                    break
+
+    def _add_node(
+        self,
+        kind: str,
+        target: str,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        found: list[tuple[tuple[int, ...], TensorMeta]],
+        span: Span,
+        module: ModuleSpec | None,
+    ) -> int:
+        if len(self.nodes) >= LIMITS.operations:
+            exceed("torch operations in one program", LIMITS.operations, len(self.nodes) + 1, span.line)
+        self.nodes.append(
+            Node(
+                kind,
+                target,
+                to_refs(args),
+                tuple([(key, to_refs(value)) for key, value in kwargs.items()]),
+                tuple([meta.shape for _, meta in found]),
+                tuple([DTYPE_NAMES[meta.dtype] for _, meta in found]),
+                tuple([path for path, _ in found]),
+                span,
+                module=None if module is None else (to_refs(module.args), to_refs(module.kwargs)),
+                reads=tuple(self.reads),
+            )
+        )
+        return len(self.nodes) - 1
+
+    def _add_step(
+        self, op: str, inputs: tuple[Shape, ...], outputs: tuple[Shape, ...], span: Span, node: int
+    ) -> None:
+        self.records.append(StepRecord(clean(op), inputs, outputs, span, node))
+
+    def _wrap(self, result: Any, node: int, arguments: Any) -> Any:
+        def wrap(item: Any, path: tuple[int, ...]) -> Any:
+            if item.__class__ is TensorMeta:
+                return Traced(item, node, path)
+            if item.__class__ is Alias:
+                tensor = list(traced_in(arguments))[item.index]
+                tensor.meta, tensor.node, tensor.path = item.meta, node, path
+                return tensor
+            if item.__class__ is Fields:
+                return FieldTuple(tuple([wrap(x, (*path, i)) for i, x in enumerate(item.items)]), item.names)
+            if isinstance(item, (tuple, list)):
+                return type(item)([wrap(x, (*path, i)) for i, x in enumerate(item)])
+            return item
+
+        return wrap(result, ())
+
+
+def clean(text: str) -> str:
+    """Text that the trace grammar can carry: one line, no `` | ``, no `` -> ``, printable, at most 300 characters."""
+    if len(text) <= 300 and text.isascii() and text.isprintable() and " | " not in text and " -> " not in text:
+        return text.strip() or "?"
+    text = " ".join(text[:2000].split())
+    text = "".join([c if c.isprintable() else "?" for c in text]).replace(" | ", "|").replace(" -> ", "->")
+    return (text if len(text) <= 300 else text[:297] + "...") or "?"
+
+
+def unwrap(value: Any) -> Any:
+    """Traced tensors to their metadata, through lists, tuples, dicts and slices."""
+    kind = value.__class__
+    if kind is Traced:
+        return value.meta
+    if kind is tuple or kind is FieldTuple:
+        return tuple([unwrap(item) for item in value])
+    if kind is list:
+        return [unwrap(item) for item in value]
+    if kind is dict:
+        return {name: unwrap(item) for name, item in value.items()}
+    if kind is slice:
+        return slice(unwrap(value.start), unwrap(value.stop), unwrap(value.step))
+    return value
+
+
+def traced_in(value: Any) -> Iterator[Traced]:
+    """Every traced tensor in nested arguments, in order."""
+    kind = value.__class__
+    if kind is Traced:
+        yield value
+    elif isinstance(value, (tuple, list)):
+        for item in value:
+            yield from traced_in(item)
+    elif kind is dict:
+        for item in value.values():
+            yield from traced_in(item)
+    elif kind is slice:
+        yield from traced_in((value.start, value.stop, value.step))
+
+
+def to_refs(value: Any) -> Any:
+    """Traced tensors to references and torch constants to names: what a :class:`Node` may hold."""
+    kind = value.__class__
+    if kind is Traced:
+        return Ref(value.node, value.path)
+    if kind is int or kind is str or kind is float or kind is bool or value is None:
+        return value
+    if isinstance(value, tuple):
+        return tuple([to_refs(item) for item in value])
+    if kind is list:
+        return [to_refs(item) for item in value]
+    if kind is slice:
+        return slice(to_refs(value.start), to_refs(value.stop), to_refs(value.step))
+    if isinstance(value, (torch.dtype, torch.memory_format)):
+        return Named(NAMED[value])
+    if kind is TensorMeta:
+        return ("tensor", value.shape)
+    return value
+
+
+def op_text(target: str, args: tuple[Any, ...], kwargs: dict[str, Any], module: ModuleSpec | None) -> str:
+    """The operation with its arguments resolved: ``view(2, 10, 8, 4)``, ``cat(dim=1)``, ``matmul``.
+
+    Tensors are the step's inputs, so leading ones are left out; a tensor after a literal, or given by keyword, is ``_``.
+    """
+    if module is not None:
+        own = ", ".join([*map(literal, module.args), *[f"{key}={literal(v)}" for key, v in module.kwargs]])
+        return f"{module.name.removeprefix('nn.')}({own})"
+    name = target.rpartition(".")[2]
+    if target == "operator.setitem":
+        return f"setitem {index_text(args[1])}" + ("" if isinstance(args[2], Traced) else f" = {literal(args[2])}")
+    if target.startswith("operator."):
+        name = _OPERATOR_NAMES.get(name, name)
+    position = 0
+    while position < len(args) and _only_tensors(args[position]):
+        position += 1
+    parts = [literal(arg) for arg in args[position:]]
+    parts += [f"{key}={literal(value)}" for key, value in kwargs.items()]
+    return f"{name}({', '.join(parts)})" if parts else name
+
+
+def _only_tensors(value: Any) -> bool:
+    if isinstance(value, (tuple, list)):
+        return bool(value) and all(_only_tensors(item) for item in value)
+    return value.__class__ is Traced
+
+
+def literal(value: Any) -> str:
+    """A literal argument as Python would write it; tensors are ``_``."""
+    kind = value.__class__
+    if kind is Traced or kind is TensorMeta:
+        return "_"
+    if kind is tuple or kind is FieldTuple:
+        return f"({', '.join(map(literal, value))}{',' if len(value) == 1 else ''})"
+    if kind is list:
+        return f"[{', '.join(map(literal, value))}]"
+    if kind is slice:
+        return index_text(value)
+    return repr(value)
+
+
+def index_text(index: Any) -> str:
+    """An index as written between brackets: ``[0, 1:3, ...]``."""
+
+    def item(part: Any) -> str:
+        if isinstance(part, slice):
+            ends = ["" if end is None else literal(end) for end in (part.start, part.stop)]
+            return ":".join(ends) + ("" if part.step is None else f":{literal(part.step)}")
+        return "..." if part is Ellipsis else literal(part)
+
+    parts: Iterable[Any] = index if isinstance(index, tuple) else (index,)
+    return f"[{', '.join(map(item, parts))}]"

@@ -1,0 +1,141 @@
+"""Reading a snippet: parse it, bound it, and find the names it needs."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import warnings
+
+from rotbot.errors import SnippetSyntaxError
+from rotbot.shapes.limits import LIMITS, exceed
+
+_PREDEFINED = frozenset(("torch", "nn", "F", "math", *dir(builtins)))
+
+
+def read(code: str) -> ast.Module:
+    """Parse ``code`` within the limits.
+
+    Raises :class:`~rotbot.errors.SnippetSyntaxError` with Python's message and line, and
+    :class:`~rotbot.errors.LimitExceeded` for sources that are too long, too large or nested too deeply.
+    """
+    if len(code) > LIMITS.source_chars:
+        exceed("characters of source", LIMITS.source_chars, len(code))
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            tree = ast.parse(code, mode="exec")
+    except SyntaxError as error:
+        raise SnippetSyntaxError(f"not Python: {error.msg}", error.lineno) from error
+    except ValueError as error:
+        raise SnippetSyntaxError(f"not Python: {error}") from error
+    except (RecursionError, MemoryError) as error:
+        raise SnippetSyntaxError("nested too deeply") from error
+    _check_size(tree)
+    return tree
+
+
+def _check_size(tree: ast.Module) -> None:
+    level: list[ast.AST] = [tree]
+    total = depth = 0
+    while level:
+        total += len(level)
+        depth += 1
+        if total > LIMITS.ast_nodes:
+            exceed("syntax nodes", LIMITS.ast_nodes, total)
+        if depth > LIMITS.ast_depth:
+            exceed("levels of nesting", LIMITS.ast_depth, depth)
+        level = [child for node in level for child in ast.iter_child_nodes(node)]
+
+
+def assigned_names(tree: ast.Module) -> list[str]:
+    """Names the snippet binds at its top level, in order of first binding (loops and branches included)."""
+    found: dict[str, None] = {}
+    _collect(tree.body, found)
+    return list(found)
+
+
+def _collect(body: list[ast.stmt], found: dict[str, None]) -> None:
+    for statement in body:
+        if isinstance(statement, (ast.FunctionDef, ast.ClassDef)):
+            found[statement.name] = None
+            continue
+        for node in _without_scopes(statement):
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+                found[node.id] = None
+            elif isinstance(node, ast.alias):
+                found[node.asname or node.name.partition(".")[0]] = None
+
+
+def _without_scopes(node: ast.AST) -> list[ast.AST]:
+    """All nodes in source order, not entering functions, lambdas and comprehensions (they bind names of their own)."""
+    found = [node]
+    for child in ast.iter_child_nodes(node):
+        if not isinstance(child, (ast.FunctionDef, ast.Lambda, ast.ListComp, ast.GeneratorExp, ast.SetComp, ast.DictComp)):
+            found += _without_scopes(child)
+        elif isinstance(child, ast.FunctionDef):
+            found.append(ast.Name(child.name, ast.Store()))
+    return found
+
+
+def free_names(code: str) -> list[str]:
+    """The names a snippet reads before it binds them: the arguments it needs, in order of first use.
+
+    ``torch``, ``nn``, ``F``, ``math`` and Python's builtins are not arguments. Raises as :func:`read` does.
+    """
+    free: dict[str, None] = {}
+    _free(read(code).body, set(), free)
+    return list(free)
+
+
+def _free(nodes: list[ast.stmt] | list[ast.expr], bound: set[str], free: dict[str, None]) -> None:
+    for node in nodes:
+        _free_in(node, bound, free)
+
+
+def _free_in(node: ast.AST, bound: set[str], free: dict[str, None]) -> None:
+    match node:
+        case ast.Name(id=name, ctx=ast.Load()):
+            if name not in bound and name not in _PREDEFINED:
+                free[name] = None
+        case ast.Name(id=name):
+            bound.add(name)
+        case ast.Assign(targets=targets, value=value):
+            _free_in(value, bound, free)
+            _free(targets, bound, free)
+        case ast.AugAssign(target=target, value=value):
+            if isinstance(target, ast.Name):
+                _free_in(ast.Name(target.id, ast.Load()), bound, free)
+            _free_in(value, bound, free)
+            _free_in(target, bound, free)
+        case ast.AnnAssign(target=target, value=value):
+            if value is not None:
+                _free_in(value, bound, free)
+            _free_in(target, bound, free)
+        case ast.For(target=target, iter=iterated, body=body, orelse=orelse):
+            _free_in(iterated, bound, free)
+            _free_in(target, bound, free)
+            _free([*body, *orelse], bound, free)
+        case ast.ListComp() | ast.GeneratorExp() | ast.SetComp() | ast.DictComp():
+            inner = set(bound)
+            for generator in node.generators:
+                _free_in(generator.iter, inner, free)
+                _free_in(generator.target, inner, free)
+                _free(generator.ifs, inner, free)
+            _free([node.key, node.value] if isinstance(node, ast.DictComp) else [node.elt], inner, free)
+        case ast.FunctionDef(name=name, args=arguments, body=body):
+            _free([*arguments.defaults, *[d for d in arguments.kw_defaults if d is not None]], bound, free)
+            bound.add(name)
+            _free(body, bound | _parameters(arguments), free)
+        case ast.Lambda(args=arguments, body=expression):
+            _free([*arguments.defaults, *[d for d in arguments.kw_defaults if d is not None]], bound, free)
+            _free([expression], bound | _parameters(arguments), free)
+        case ast.alias(name=name, asname=asname):
+            bound.add(asname or name.partition(".")[0])
+        case _:
+            for child in ast.iter_child_nodes(node):
+                _free_in(child, bound, free)
+
+
+def _parameters(arguments: ast.arguments) -> set[str]:
+    every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs, arguments.vararg, arguments.kwarg]
+    return {argument.arg for argument in every if argument is not None}
