@@ -1,0 +1,65 @@
+"""Reading a snippet from the command line: its code, its argument shapes, and what is missing."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from rotbot.errors import InputError
+from rotbot.shapes.arguments import ArgSpec, parse_arg, parse_args
+from rotbot.shapes.source import free_names
+
+MAX_BYTES = 1_000_000
+
+
+def read_code(file: Path | None, code: str | None) -> str:
+    """The code given with ``-c``, in a file, or on standard input (``-``, or neither given and stdin is a pipe).
+
+    ``\\n`` typed in a one-line ``-c`` is a line break, so that a problem's code can be pasted. Raises
+    :class:`InputError` for both or neither, and for a file that cannot be read.
+    """
+    if code is not None:
+        if file is not None:
+            raise InputError(f"expected code from -c or from a file, got both -c and {str(file)!r}")
+        return code if "\n" in code else code.replace("\\n", "\n")
+    if file is None and sys.stdin.isatty():
+        raise InputError("expected code: give -c 'y = x @ w', a file, or - for standard input")
+    try:
+        if file is None or str(file) == "-":
+            raw = sys.stdin.buffer.read(MAX_BYTES + 1)
+        else:
+            with file.open("rb") as handle:
+                raw = handle.read(MAX_BYTES + 1)
+        if len(raw) > MAX_BYTES:
+            raise InputError(f"expected at most {MAX_BYTES} bytes of code, got more")
+        return raw.decode("utf-8-sig").replace("\r\n", "\n")
+    except OSError as error:
+        raise InputError(f"cannot read {str(file)!r}: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"expected Python source in UTF-8, got something else at byte {error.start}") from error
+
+
+def read_args(options: list[str]) -> dict[str, ArgSpec]:
+    """``['x=2,3', 'i=3,5:int64']`` as specifications by name. Raises :class:`InputError` that shows the right form."""
+    specs: dict[str, ArgSpec] = {}
+    for option in options:
+        name, equals, value = option.partition("=")
+        name = name.strip()
+        if not equals or not name:
+            raise InputError(f"--arg: expected NAME=SHAPE, as in --arg x=2,3 or --arg i=3,5:int64, got {option!r:.80}")
+        if name in specs:
+            raise InputError(f"--arg: {name} is given twice")
+        specs.update(parse_args({name: parse_arg(value, f"--arg {name}")}))
+    return specs
+
+
+def check_complete(code: str, specs: dict[str, ArgSpec]) -> None:
+    """Raise :class:`InputError` naming the variables the code reads but nothing gives a shape to.
+
+    Raises the family of :class:`~rotbot.errors.SnippetError` for code that is not Python or too large.
+    """
+    missing = [name for name in free_names(code) if name not in specs]
+    if missing:
+        verb = "is" if len(missing) == 1 else "are"
+        hint = " ".join([f"--arg {name}=2,3" for name in missing])
+        raise InputError(f"no shape is given for {', '.join(missing)}, which {verb} read by the code; add it like {hint}")
