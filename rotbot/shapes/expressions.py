@@ -46,6 +46,14 @@ PYTHON_ERRORS = (TypeError, ValueError, IndexError, KeyError, ZeroDivisionError,
 """What Python raises on plain values for a program that is wrong."""
 
 
+class UndefinedName(ProgramError):
+    """A name that nothing bound: a missing argument, or a mistake in the program. Internal."""
+
+    def __init__(self, name: str, span: Span) -> None:
+        super().__init__(name, (), f"name {name!r} is not defined", span)
+        self.name = name
+
+
 class Scope:
     """Variables, with what shapes each plain value was computed from."""
 
@@ -70,6 +78,8 @@ class Expressions:
         self.scope = scope
         self._call_value = call
         self._count = 0
+        self.nesting = 0
+        """Not restored by exceptions: every exception ends the program, but for ``return``, which sees to it."""
 
     def value(self, node: ast.expr) -> Any:
         """The value of an expression. Raises :class:`ProgramError` where the program is wrong."""
@@ -80,7 +90,12 @@ class Expressions:
         if handler is None:
             name = type(node).__name__
             raise UnsupportedSnippet(f"{_CONSTRUCTS.get(name, name)} is not supported in a shape program", node.lineno)
-        return handler(self, node)
+        self.nesting += 1
+        if self.nesting > LIMITS.ast_depth:
+            exceed("levels of nesting", LIMITS.ast_depth, self.nesting, node.lineno)
+        result = handler(self, node)
+        self.nesting -= 1
+        return result
 
     # --- leaves ---
 
@@ -102,7 +117,7 @@ class Expressions:
             return Builtin(name)
         if name.startswith("__") or name in _DANGEROUS:
             raise UnsafeSnippet(f"{name} is not allowed in a shape program", node.lineno)
-        raise ProgramError(name, (), f"name {name!r} is not defined", span_of(node))
+        raise UndefinedName(name, span_of(node))
 
     def _sequence(self, node: ast.Tuple | ast.List) -> Any:
         items: list[Any] = []

@@ -13,11 +13,11 @@ from rotbot.shapes import allowlist, bounds
 from rotbot.shapes.arguments import ArgSpec
 from rotbot.shapes.calls import call
 from rotbot.shapes.evaluate import TORCH_ERRORS, ModuleSpec, TensorMeta, build_module
-from rotbot.shapes.expressions import BINARY_NAMES, Expressions, Scope, span_of
+from rotbot.shapes.expressions import BINARY_NAMES, Expressions, Scope, UndefinedName, span_of
 from rotbot.shapes.limits import LIMITS, exceed
 from rotbot.shapes.python_values import kind
 from rotbot.shapes.recorder import ProgramError, Recorder, op_text, traced_in
-from rotbot.shapes.source import assigned_names, free_names, read
+from rotbot.shapes.source import assigned_names, free_names_of, read
 from rotbot.shapes.trace import Ref, Shape, ShapeTrace, Span, Step, StepError
 from rotbot.shapes.values import Function, NoOp, Traced
 
@@ -219,7 +219,7 @@ class Interpreter:
         scope = Scope(self.globals)
         scope.values.update(_bind(function, args, kwargs, span_of(node)))
         outer, self.expressions.scope = self.expressions.scope, scope
-        reads = self.recorder.reads
+        reads, nesting = self.recorder.reads, self.expressions.nesting
         self.depth += 1
         try:
             if isinstance(function.body, ast.expr):
@@ -230,7 +230,7 @@ class Interpreter:
             return returned.value
         finally:
             self.depth -= 1
-            self.expressions.scope = outer
+            self.expressions.scope, self.expressions.nesting = outer, nesting
             self.recorder.reads = {**reads, **self.recorder.reads}
 
     def check_module(self, spec: ModuleSpec, span: Span) -> None:
@@ -300,17 +300,22 @@ _HANDLERS: dict[type[ast.stmt], Callable[[Interpreter, Any], None]] = {
 def trace_program(code: str, specs: dict[str, ArgSpec], target: str | None) -> ShapeTrace:
     """Interpret ``code`` in this process; see :func:`rotbot.trace`."""
     tree = read(code)
-    _check_names(code, tree, specs, target)
     interpreter = Interpreter(specs)
     recorder = interpreter.recorder
     error: ProgramError | None = None
     try:
         with torch.no_grad():
             interpreter.run(tree.body)
+    except UndefinedName as caught:
+        _refuse_missing(caught.name, tree, specs)
+        error = caught
     except ProgramError as caught:
         error = caught
     except (_Break, _Continue) as stray:
         raise UnsupportedSnippet("break or continue outside of a loop") from stray
+    if target is not None and error is None and target not in interpreter.globals.values:
+        assigned = ", ".join(assigned_names(tree)) or "none"
+        raise InputError(f"the target {target!r} is never assigned; assigned names: {assigned}")
     value = interpreter.last if target is None else interpreter.globals.values.get(target)
     roots: list[int] | None = None
     if target is not None:
@@ -323,15 +328,12 @@ def trace_program(code: str, specs: dict[str, ArgSpec], target: str | None) -> S
     return ShapeTrace(steps, _final(value, target), nodes=nodes, target=target)
 
 
-def _check_names(code: str, tree: ast.Module, specs: dict[str, ArgSpec], target: str | None) -> None:
-    missing = [name for name in free_names(code) if name not in specs]
-    if missing:
-        given = ", ".join(specs) or "none"
+def _refuse_missing(name: str, tree: ast.Module, specs: dict[str, ArgSpec]) -> None:
+    """Raise :class:`InputError` if the undefined ``name`` is an argument that was not given."""
+    free = free_names_of(tree)
+    if name in free:
+        missing, given = [n for n in free if n not in specs], ", ".join(specs) or "none"
         raise InputError(f"no shape given for {', '.join(missing)}; expected one for each free name, got {given}")
-    if target is not None and target not in specs:
-        assigned = assigned_names(tree)
-        if target not in assigned:
-            raise InputError(f"the target {target!r} is never assigned; assigned names: {', '.join(assigned) or 'none'}")
 
 
 def _steps(recorder: Recorder, roots: list[int] | None) -> tuple[Step, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -186,7 +186,7 @@ class Recorder:
             if item.__class__ is TensorMeta:
                 return Traced(item, node, path)
             if item.__class__ is Alias:
-                tensor = list(traced_in(arguments))[item.index]
+                tensor = traced_in(arguments)[item.index]
                 tensor.meta, tensor.node, tensor.path = item.meta, node, path
                 return tensor
             if item.__class__ is Fields:
@@ -223,19 +223,27 @@ def unwrap(value: Any) -> Any:
     return value
 
 
-def traced_in(value: Any) -> Iterator[Traced]:
+def traced_in(value: Any) -> list[Traced]:
     """Every traced tensor in nested arguments, in order."""
+    found: list[Traced] = []
+    _collect(value, found)
+    return found
+
+
+def _collect(value: Any, found: list[Traced]) -> None:
     kind = value.__class__
     if kind is Traced:
-        yield value
+        found.append(value)
+    elif kind is int or kind is str:
+        return
     elif isinstance(value, (tuple, list)):
         for item in value:
-            yield from traced_in(item)
+            _collect(item, found)
     elif kind is dict:
         for item in value.values():
-            yield from traced_in(item)
+            _collect(item, found)
     elif kind is slice:
-        yield from traced_in((value.start, value.stop, value.step))
+        _collect((value.start, value.stop, value.step), found)
 
 
 def to_refs(value: Any) -> Any:
