@@ -46,7 +46,7 @@ def embedded_path() -> Path:
 
 
 def resolve(id_or_path: str | os.PathLike[str]) -> Path:
-    """The local folder of a model: ``'embedded'``, an existing folder, or a Hub ID (downloaded, or from the Hub's cache).
+    """The local folder of a model: ``'embedded'``, an existing folder, or a Hub ID (downloaded or cached).
 
     A folder wins over a Hub ID of the same spelling. Raises :class:`~rotbot.errors.InputError` that names the nearest
     folder if it is none of these, and says what the Hub answered if it cannot deliver.
@@ -55,7 +55,7 @@ def resolve(id_or_path: str | os.PathLike[str]) -> Path:
     if text == EMBEDDED:
         return embedded_path()
     path = Path(text).expanduser()
-    if path.is_dir():
+    if text and path.is_dir():
         if not (path / "config.json").is_file():
             raise InputError(f"expected a model folder with config.json, found none in {path}")
         return path
