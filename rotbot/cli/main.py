@@ -7,6 +7,7 @@ import sys
 import typer
 
 from rotbot import __version__
+from rotbot.cli.generate import generate
 from rotbot.cli.trace import trace
 from rotbot.errors import RotbotError
 
@@ -35,6 +36,7 @@ def _root(
 
 
 app.command()(trace)
+app.command()(generate)
 
 
 def main() -> None:

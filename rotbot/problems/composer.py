@@ -1,0 +1,181 @@
+"""The composer: a random program as a graph of calls, before it has names or text.
+
+A program grows from its target's side of view: each new call starts from the newest value (at times from an earlier
+one, so that paths branch and join), until as many steps lead to the newest value as the level asks for.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import accumulate
+from math import prod
+from random import Random
+
+from rotbot.problems.families import FAMILIES
+from rotbot.problems.levels import Level
+from rotbot.problems.op import Context, Draw, Op, Shape, Value
+
+MAX_TRIES = 400
+RANKS = (1, 2, 2, 2, 3, 3, 3, 4, 4)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """An op applied to values (``inputs[0]`` is ``$x``) that makes new ones, in one of its spellings."""
+
+    op: Op
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    spelling: str
+    steps: int
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A graph of calls. ``values`` are numbered; ``args`` lists those that are arguments; ``target`` is the one asked
+    for; ``live`` are the indices of the calls it depends on."""
+
+    values: tuple[Value, ...]
+    args: tuple[int, ...]
+    calls: tuple[Call, ...]
+    target: int
+    live: frozenset[int]
+
+    def used_args(self) -> tuple[int, ...]:
+        """The arguments that some call reads."""
+        read = {i for call in self.calls for i in call.inputs}
+        return tuple(i for i in self.args if i in read)
+
+
+def compose_program(rng: Random, level: Level) -> Program:
+    """A random program of ``level``."""
+    ops, weights = _ops_of(level)
+    depth = rng.randint(*level.depth)
+    for _ in range(MAX_TRIES):
+        draft = _Draft(rng, level, depth, ops, weights)
+        if draft.grow():
+            return draft.finish()
+    raise AssertionError(f"no program of level {level.number} in {MAX_TRIES} tries: its bounds exclude every op")
+
+
+_OPS_CACHE: dict[tuple[str, ...], tuple[list[Op], list[float]]] = {}
+
+
+def _ops_of(level: Level) -> tuple[list[Op], list[float]]:
+    """The ops in use and their cumulated weights."""
+    if level.families not in _OPS_CACHE:
+        ops = [op for family in level.families or FAMILIES for op in FAMILIES[family]]
+        _OPS_CACHE[level.families] = ops, list(accumulate(op.weight for op in ops))
+    return _OPS_CACHE[level.families]
+
+
+class _Draft:
+    """A program under construction."""
+
+    def __init__(self, rng: Random, level: Level, depth: int, ops: list[Op], weights: list[float]) -> None:
+        self.rng, self.level, self.depth, self.ops, self.weights = rng, level, depth, ops, weights
+        self.values: list[Value] = []
+        self.args: list[int] = []
+        self.calls: list[Call] = []
+        self.maker: dict[int, int] = {}
+        self.newest = 0
+
+    def grow(self) -> bool:
+        """Add calls until the newest value depends on exactly ``depth`` steps; False at a dead end."""
+        failures = 0
+        while (left := self.depth - self._steps_to(self.newest)) > 0 or not self.calls:
+            if self._add_call(left):
+                if self._steps_to(self.newest) > self.depth:
+                    return False
+            else:
+                failures += 1
+            if failures > 60 or len(self.calls) > 2 * self.depth + 2:
+                return False
+        return self.newest not in self.args
+
+    def finish(self) -> Program:
+        """The program, without the calls that its target does not need (seldom they stay, or one more follows)."""
+        target = self.newest
+        live = self._live(target)
+        if len(live) < len(self.calls) and self.rng.random() >= self.level.dead:
+            self.calls = [call for i, call in enumerate(self.calls) if i in live]
+            live = set(range(len(self.calls)))
+        elif self.rng.random() < self.level.dead:
+            self._add_call(1)
+        return Program(tuple(self.values), tuple(self.args), tuple(self.calls), target, frozenset(live))
+
+    def _live(self, value: int) -> set[int]:
+        """The calls that ``value`` depends on."""
+        live: set[int] = set()
+        waiting = [value]
+        while waiting:
+            maker = self.maker.get(waiting.pop())
+            if maker is not None and maker not in live:
+                live.add(maker)
+                waiting.extend(self.calls[maker].inputs)
+        return live
+
+    def _steps_to(self, value: int) -> int:
+        return sum(self.calls[i].steps for i in self._live(value))
+
+    def _add_call(self, left: int) -> bool:
+        """One more call with at most ``left`` steps, from an op drawn by weight; False if the op does not apply."""
+        op = self.rng.choices(self.ops, cum_weights=self.weights)[0]
+        start = self._start(op)
+        if start is None:
+            return False
+        value = self.values[start]
+        new_args = self.level.max_args - len(self.args)
+        pool = tuple((i, v) for i, v in enumerate(self.values) if i != start)
+        context = Context(self.rng, self.level, value.shape, value.contiguous, left, pool, new_args)
+        draw = op.sample(context)
+        shapes = () if draw is None else (*draw.outputs, *(o.shape for o in context.operands))
+        if draw is None or draw.steps > left or not all(self._within(s) for s in shapes):
+            if not self.calls:
+                self.values, self.args = [], []
+            return False
+        others = [self._new_arg(o.shape, o.dtype) if o.value is None else o.value for o in context.operands]
+        self._record(op, draw, [start, *others])
+        return True
+
+    def _record(self, op: Op, draw: Draw, inputs: list[int]) -> None:
+        contiguous = draw.fresh or (draw.keeps and all(self.values[i].contiguous for i in inputs))
+        outputs = tuple(range(len(self.values), len(self.values) + len(draw.outputs)))
+        self.values += [Value(shape, contiguous=contiguous) for shape in draw.outputs]
+        for value in outputs:
+            self.maker[value] = len(self.calls)
+        self.calls.append(Call(op, tuple(inputs), outputs, self.rng.choice(draw.spellings), draw.steps))
+        self.newest = self.rng.choice(outputs)
+
+    def _start(self, op: Op) -> int | None:
+        """The value a call starts from: a new argument at first, then the newest value or an earlier one."""
+        if not self.values:
+            rank = self.rng.choice(RANKS)
+            if not op.ranks[0] <= rank <= op.ranks[1]:
+                rank = self.rng.randint(op.ranks[0], min(op.ranks[1], self.level.max_rank, 4))
+            return self._new_arg(self._shape(rank))
+        start = self.newest
+        if self.rng.random() < self.level.branch:
+            earlier = [i for i, v in enumerate(self.values) if i != start and v.dtype == "float32"]
+            start = self.rng.choice(earlier) if earlier else start
+        return start if op.ranks[0] <= len(self.values[start].shape) <= op.ranks[1] else None
+
+    def _new_arg(self, shape: Shape, dtype: str = "float32") -> int:
+        self.values.append(Value(shape, dtype))
+        self.args.append(len(self.values) - 1)
+        return self.args[-1]
+
+    def _shape(self, rank: int) -> Shape:
+        """An argument's shape: sizes people write, the first of three or more a small batch."""
+        sizes = self.level.sizes
+        small = [s for s in sizes if s <= 16] or list(sizes)
+        while True:
+            shape = tuple(self.rng.choice(small if rank > 2 and i == 0 else sizes) for i in range(rank))
+            if prod(shape) <= self.level.max_numel // 4:
+                return shape
+
+    def _within(self, shape: Shape) -> bool:
+        level = self.level
+        return (
+            len(shape) <= level.max_rank and max(shape, default=1) <= level.max_size and prod(shape) <= level.max_numel
+        )

@@ -1,0 +1,82 @@
+"""Variable names as people choose them: single letters mostly, meaningful words at times."""
+
+from __future__ import annotations
+
+from random import Random
+
+LETTERS = tuple("abcdefghkmnopqrstuvwxyz")
+FAVOURITES = tuple("xyzabqkvshuw")
+ARGUMENT_WORDS = (
+    "x",
+    "inputs",
+    "tokens",
+    "feats",
+    "img",
+    "emb",
+    "hidden",
+    "weight",
+    "query",
+    "key",
+    "value",
+    "mask",
+    "data",
+    "batch",
+    "state",
+    "src",
+    "w",
+)
+INDEX_NAMES = ("idx", "i", "ids", "index", "pos", "order")
+RESULT_WORDS: dict[str, tuple[str, ...]] = {
+    "reshape": ("flat", "heads", "grid", "groups", "out", "merged"),
+    "permute": ("swapped", "perm", "moved", "out", "y"),
+    "expand": ("tiled", "wide", "expanded", "rep", "out"),
+    "join": ("joined", "both", "stacked", "merged", "pair"),
+    "split": ("left", "right", "first", "second", "gate", "rest", "part", "head", "tail"),
+    "index": ("sub", "row", "crop", "picked", "last", "out"),
+    "reduce": ("pooled", "total", "avg", "score", "stat", "norm"),
+    "products": ("scores", "attn", "proj", "prod", "logits", "mix"),
+    "elementwise": ("h", "act", "res", "out", "scaled", "y"),
+    "nn": ("h", "feat", "conv", "out", "proj", "y"),
+}
+DIM_NAMES: dict[int, tuple[str, ...]] = {
+    2: ("b c", "n d", "b n", "m n", "h w", "rows cols"),
+    3: ("b t c", "b n d", "b s d", "c h w", "b l e", "batch steps dim"),
+    4: ("b c h w", "b h t d", "n c h w", "b t h d"),
+    5: ("b c d h w", "b t c h w"),
+}
+
+
+class Names:
+    """Hands out names that a program does not use yet."""
+
+    def __init__(self, rng: Random) -> None:
+        self.rng = rng
+        self.words = rng.random() < 0.25
+        self.taken: set[str] = set()
+
+    def argument(self, index: bool = False) -> str:
+        """A name for an argument (``index``: one that holds integers)."""
+        if index:
+            return self._first(INDEX_NAMES)
+        return self._first(ARGUMENT_WORDS if self.words else FAVOURITES)
+
+    def result(self, family: str) -> str:
+        """A name for the result of an op of ``family``."""
+        return self._first(RESULT_WORDS[family] if self.words else LETTERS)
+
+    def dims(self, rank: int) -> tuple[str, ...]:
+        """Names for all dimensions of a shape."""
+        choices = [tuple(names.split()) for names in DIM_NAMES.get(rank, ())]
+        free = [names for names in choices if self.taken.isdisjoint(names)]
+        if free:
+            names = self.rng.choice(free)
+            self.taken.update(names)
+            return names
+        return tuple(self._first(LETTERS) for _ in range(rank))
+
+    def _first(self, pool: tuple[str, ...]) -> str:
+        """A free name of ``pool``, else a letter, else a numbered one."""
+        free = [name for name in pool if name not in self.taken] or [name for name in LETTERS if name not in self.taken]
+        name = self.rng.choice(free) if free else f"x{len(self.taken)}"
+        self.taken.add(name)
+        return name

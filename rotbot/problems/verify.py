@@ -1,0 +1,84 @@
+"""Three independent witnesses for every problem: the composer's rules, the tracer, and eager torch on real tensors.
+
+They must agree. A disagreement is a fault of ours and stops everything: dropping the row would hide it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rotbot.errors import RotbotError
+from rotbot.problem import Problem
+from rotbot.problems.composer import Program
+from rotbot.problems.writer import Written
+from rotbot.shapes.trace import ShapeTrace
+
+
+class Disagreement(RotbotError):
+    """Composer, tracer and eager torch do not agree on a generated program: a fault in rotbot, never in the input."""
+
+    def __init__(self, problem: Problem, found: str) -> None:
+        super().__init__(f"a generated program has no agreed truth: {found}\n{problem.prompt()}")
+        self.prompt = problem.prompt()
+        self.found = found
+
+
+def run_eagerly(problem: Problem) -> dict[str, Any]:
+    """Run one of *our own* generated programs on real tensors of zeros and return its variables.
+
+    Never call this with foreign code: it executes. Raises whatever torch raises.
+    """
+    import torch
+    import torch.nn.functional as F
+    from torch import nn
+
+    namespace: dict[str, Any] = {"torch": torch, "F": F, "nn": nn}
+    for name, spec in problem.specs:
+        namespace[name] = torch.zeros(spec.shape, dtype=getattr(torch, spec.dtype))
+    with torch.inference_mode():
+        exec(compile(problem.code, "<generated>", "exec"), namespace)  # noqa: S102 - the text is ours, see the docstring
+    return namespace
+
+
+def verify(program: Program, written: Written, trace: ShapeTrace) -> None:
+    """Hold the trace of a generated program against the composer's rules and an eager run.
+
+    Raises :class:`Disagreement` that says which two differ, and on what.
+    """
+    problem = written.problem
+    expected = program.values[program.target].shape
+    if trace.error is not None:
+        raise Disagreement(problem, f"the tracer rejects step {trace.error.step}: {trace.error.reason}")
+    if trace.final != expected:
+        raise Disagreement(problem, f"the composer expects {list(expected)}, the tracer says {trace.final}")
+    _verify_steps(program, problem, trace)
+    _verify_eagerly(program, written)
+
+
+def _verify_steps(program: Program, problem: Problem, trace: ShapeTrace) -> None:
+    """As many steps as the composer counted, and every call's result among them."""
+    calls = [program.calls[i] for i in sorted(program.live)]
+    steps = sum(call.steps for call in calls)
+    if len(trace.steps) != steps:
+        raise Disagreement(problem, f"the composer expects {steps} steps, the tracer has {len(trace.steps)}")
+    traced = {shape for step in trace.steps for shape in step.outputs}
+    for call in calls:
+        for value in call.outputs:
+            if program.values[value].shape not in traced:
+                shape = list(program.values[value].shape)
+                raise Disagreement(problem, f"the composer's {call.op.name} gives {shape}, no traced step does")
+
+
+def _verify_eagerly(program: Program, written: Written) -> None:
+    """Every variable has the shape that the composer computed, after an eager run."""
+    problem = written.problem
+    try:
+        variables = run_eagerly(problem)
+    except (RuntimeError, IndexError, TypeError, ValueError) as error:
+        raise Disagreement(problem, f"eager torch raises {type(error).__name__}: {error}") from error
+    for name, value in written.variables.items():
+        shape, expected = tuple(variables[name].shape), program.values[value].shape
+        if shape != expected:
+            raise Disagreement(
+                problem, f"eager torch gives {name} the shape {list(shape)}, the composer {list(expected)}"
+            )

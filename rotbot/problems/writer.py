@@ -1,0 +1,167 @@
+"""The writer: a graph of calls becomes code with names, nesting, shape arithmetic and tuple unpacking."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from random import Random
+
+from rotbot.problem import Problem
+from rotbot.problems.composer import Call, Program
+from rotbot.problems.levels import Level
+from rotbot.problems.names import Names
+from rotbot.problems.op import INDEX_DTYPE
+from rotbot.shapes.arguments import ArgLike, ArgSpec
+
+LONGEST_INLINE = 56
+"""The longest text of a value that is written inside another call, in characters."""
+
+_PLACEHOLDER = re.compile(r"\$([xyz0-9])")
+_OPERANDS = "xyz"
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A program as text: the problem, the style it is written in, and the value that each variable ends up with."""
+
+    problem: Problem
+    style: str
+    variables: Mapping[str, int]
+
+
+def write(program: Program, rng: Random, level: Level) -> Written:
+    """``program`` as a problem, in a style drawn at random: ``statements``, ``nested`` or ``reassigned``."""
+    roll = rng.random()
+    style = (
+        "nested" if roll < level.nested else "reassigned" if roll < level.nested + level.reassigned else "statements"
+    )
+    writer = _Writer(program, rng, level, style)
+    writer.write()
+    args: dict[str, ArgLike] = {}
+    for value in program.used_args():
+        spec = program.values[value]
+        args[writer.arg_names[value]] = ArgSpec(spec.shape, spec.dtype)
+    problem = Problem("\n".join(writer.lines), args, writer.names[program.target])
+    variables = {name: value for value, name in sorted(writer.names.items())}
+    return Written(problem, style if writer.styled else "statements", variables)
+
+
+class _Writer:
+    def __init__(self, program: Program, rng: Random, level: Level, style: str) -> None:
+        self.program, self.rng, self.level, self.style = program, rng, level, style
+        self.names_left = Names(rng)
+        self.lines: list[str] = []
+        self.names: dict[int, str] = {}
+        self.inlined: dict[int, tuple[str, bool]] = {}
+        self.dims: dict[int, tuple[str, ...]] = {}
+        self.styled = False
+        self.readers: dict[int, list[int]] = {}
+        for i, call in enumerate(program.calls):
+            for value in call.inputs:
+                self.readers.setdefault(value, []).append(i)
+        for value in program.used_args():
+            self.names[value] = self.names_left.argument(program.values[value].dtype == INDEX_DTYPE)
+        self.arg_names = dict(self.names)
+
+    def write(self) -> None:
+        """Fill ``lines`` and ``names``."""
+        for i, call in enumerate(self.program.calls):
+            text = self._expression(call)
+            if len(call.outputs) == 1:
+                self._bind(i, call, call.outputs[0], text, is_atomic(call.spelling))
+                continue
+            used = [v for v in call.outputs if v in self.readers or v == self.program.target]
+            if len(used) == 1 and self.rng.random() < 0.5:
+                position = call.outputs.index(used[0])
+                last = position == len(call.outputs) - 1 and self.rng.random() < 0.3
+                self._bind(i, call, used[0], f"{text}[{-1 if last else position}]", True)
+                continue
+            blank = self.rng.random() < 0.4
+            names = ["_" if blank and v not in used else self._name(v, call) for v in call.outputs]
+            self.lines.append(f"{', '.join(names)} = {text}")
+
+    def _name(self, value: int, call: Call) -> str:
+        self.names[value] = self.names_left.result(call.op.family)
+        return self.names[value]
+
+    def _bind(self, index: int, call: Call, value: int, text: str, atomic: bool) -> None:
+        """Write ``value`` inside its only reader, assign it to its input's name again, or give it a new name."""
+        if self._may_inline(value, text):
+            self.inlined[value] = text, atomic
+            self.styled = True
+            return
+        source = call.inputs[0]
+        if self._may_reassign(index, source):
+            self.names[value] = self.names[source]
+            self.styled = True
+        else:
+            self._name(value, call)
+        self.lines.append(f"{self.names[value]} = {text}")
+
+    def _may_inline(self, value: int, text: str) -> bool:
+        readers = self.readers.get(value, [])
+        if self.style != "nested" or value == self.program.target or len(readers) != 1 or len(text) > LONGEST_INLINE:
+            return False
+        reader = self.program.calls[readers[0]]
+        operand = _OPERANDS[reader.inputs.index(value)]
+        spelled = _PLACEHOLDER.findall(reader.spelling)
+        reads_sizes = operand == "x" and any(key.isdigit() for key in spelled)
+        return spelled.count(operand) == 1 and not reads_sizes and self.rng.random() < self.level.nesting
+
+    def _may_reassign(self, index: int, source: int) -> bool:
+        return (
+            self.style == "reassigned"
+            and source in self.names
+            and source != self.program.target
+            and max(self.readers[source]) == index
+            and self.rng.random() < 0.8
+        )
+
+    def _expression(self, call: Call) -> str:
+        """The call's text with its operands and sizes filled in (an unpacked shape gets its own line first)."""
+        spelling = call.spelling
+        sizes = {int(key) for key in _PLACEHOLDER.findall(spelling) if key.isdigit()}
+        texts = self._sizes(call.inputs[0], sizes) if sizes else {}
+
+        def fill(match: re.Match[str]) -> str:
+            key = match[1]
+            if key.isdigit():
+                return texts[int(key)]
+            value = call.inputs[_OPERANDS.index(key)]
+            if value in self.names:
+                return self.names[value]
+            text, atomic = self.inlined[value]
+            return text if atomic or _stands_alone(spelling, match) else f"({text})"
+
+        return _PLACEHOLDER.sub(fill, spelling)
+
+    def _sizes(self, value: int, dims: set[int]) -> dict[int, str]:
+        """How the program writes the sizes of ``value``: unpacked names, ``x.shape[0]`` or ``x.size(0)``."""
+        name, rank = self.names[value], len(self.program.values[value].shape)
+        if value not in self.dims and rank > 1 and (len(dims) > 1 or self.rng.random() < 0.4):
+            self.dims[value] = self.names_left.dims(rank)
+            self.lines.append(f"{', '.join(self.dims[value])} = {name}.shape")
+        if value in self.dims:
+            return {dim: self.dims[value][dim] for dim in dims}
+        if self.rng.random() < 0.5:
+            return {dim: f"{name}.size({dim})" for dim in dims}
+        return {dim: f"{name}.shape[{dim}]" for dim in dims}
+
+
+def _stands_alone(spelling: str, match: re.Match[str]) -> bool:
+    """Whether the placeholder is a whole argument or list item, so that an operator inside needs no brackets."""
+    before, after = spelling[: match.start()], spelling[match.end() :]
+    return before.endswith(("(", "[", ", ")) and after.startswith((")", "]", ","))
+
+
+@lru_cache(maxsize=4096)
+def is_atomic(spelling: str) -> bool:
+    """Whether a call's text can be followed by ``.method`` as it is: no operator outside brackets."""
+    depth = 0
+    for character in spelling:
+        depth += (character in "([") - (character in ")]")
+        if depth == 0 and character == " ":
+            return False
+    return not spelling.startswith("-")
