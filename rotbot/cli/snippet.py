@@ -62,4 +62,6 @@ def check_complete(code: str, specs: dict[str, ArgSpec]) -> None:
     if missing:
         verb = "is" if len(missing) == 1 else "are"
         hint = " ".join([f"--arg {name}=2,3" for name in missing])
-        raise InputError(f"no shape is given for {', '.join(missing)}, which {verb} read by the code; add it like {hint}")
+        raise InputError(
+            f"no shape is given for {', '.join(missing)}, which {verb} read by the code; add it like {hint}"
+        )

@@ -115,7 +115,9 @@ def marked_source(code: str, line: int, span: Span | None = None) -> Text:
         if faulty and span is not None and span.line == line:
             raw = source.encode()
             end = span.end_column if span.end_line == line else len(raw)
-            before, marked = [printable(part.decode(errors="replace")) for part in (raw[: span.column], raw[span.column : end])]
+            before, marked = [
+                printable(part.decode(errors="replace")) for part in (raw[: span.column], raw[span.column : end])
+            ]
             text.append(f"  {'':>{width}} │ ", style="dim")
             text.append(" " * cell_len(before) + "^" * max(cell_len(marked), 1) + "\n", style="bold red")
     text.rstrip()

@@ -22,9 +22,10 @@ from dataclasses import dataclass
 
 from rotbot.errors import InputError, LimitExceeded, RotbotError
 from rotbot.shapes.arguments import ArgSpec
+from rotbot.shapes.confinement import MEMORY_BYTES
 from rotbot.shapes.serialize import decode_error, decode_trace, encode_request, from_bytes, to_bytes
 from rotbot.shapes.trace import ShapeTrace
-from rotbot.shapes.worker import HEADER, MAGIC, MEMORY_BYTES, READY, TIME, TIMED_OUT, TRAILER
+from rotbot.shapes.wire import HEADER, MAGIC, READY, TIME, TIMED_OUT, TRAILER
 
 WALL_SECONDS = 2.0
 """How long one trace may take, by the clock on the wall."""
