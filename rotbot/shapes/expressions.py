@@ -26,6 +26,7 @@ from rotbot.shapes.values import (
     Namespace,
     NoOp,
     Operation,
+    Scope,
     Traced,
 )
 
@@ -52,22 +53,6 @@ class UndefinedName(ProgramError):
     def __init__(self, name: str, span: Span) -> None:
         super().__init__(name, (), f"name {name!r} is not defined", span)
         self.name = name
-
-
-class Scope:
-    """Variables, with what shapes each plain value was computed from."""
-
-    def __init__(self, parent: Scope | None = None) -> None:
-        self.values: dict[str, Any] = {}
-        self.reads: dict[str, tuple[int, ...]] = {}
-        self.parent = parent
-
-    def find(self, name: str) -> Scope | None:
-        """The innermost scope that binds ``name``."""
-        scope: Scope | None = self
-        while scope is not None and name not in scope.values:
-            scope = scope.parent
-        return scope
 
 
 class Expressions:
@@ -418,7 +403,7 @@ class Expressions:
             raise type(error)(error.message, node.lineno) from error
 
     def _lambda(self, node: ast.Lambda) -> Function:
-        return Function("lambda", node.args, node.body, self.defaults(node.args))
+        return Function("lambda", node.args, node.body, self.defaults(node.args), self.scope)
 
     def defaults(self, arguments: ast.arguments) -> dict[str, Any]:
         """The default values of a function's parameters."""

@@ -1,7 +1,7 @@
 """Indexing read as primitives: ``x[None, 0, 2:9:3]`` is *add dimension*, *select index*, *slice dim*, one step each.
 
-The order and the meaning are torch's own: integers, slices, ``None`` and ``...`` are applied from left to right, then all
-index tensors (and lists) together.
+The order and the meaning are torch's own: integers (and integer tensors without dims), slices, ``None`` and ``...`` are
+applied from left to right, then all index tensors and lists together.
 """
 
 from __future__ import annotations
@@ -9,9 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import torch
+
 from rotbot.errors import UnsupportedSnippet
 from rotbot.shapes.evaluate import TensorMeta
 from rotbot.shapes.text import render_shape
+
+_MASK_DTYPES = (torch.bool, torch.uint8)
+_INDEX_DTYPES = (torch.int64, torch.int32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,45 +42,73 @@ def plan(shape: tuple[int, ...], index: Any) -> Plan:
     Raises :class:`~rotbot.errors.UnsupportedSnippet` for masks, whose result depends on values.
     """
     refuse_masks(index)
-    items = list(index) if isinstance(index, tuple) else [index]
+    items = list(index) if isinstance(index, tuple) or _is_nested(index) else [index]
     consumed = sum(1 for item in items if item is not None and item is not Ellipsis)
-    if sum(1 for item in items if item is Ellipsis) > 1:
-        return Plan((Primitive("index", shape, reason="an index can have only one ellipsis"),))
     if consumed > len(shape):
         reason = f"too many indices: {consumed} for {len(shape)} dimension{'s' * (len(shape) != 1)}"
         return Plan((Primitive("index", shape, reason=reason),))
-    fill = [slice(None)] * (len(shape) - consumed)
-    if Ellipsis in [item for item in items if not isinstance(item, (list, TensorMeta))]:
-        at = next(i for i, item in enumerate(items) if item is Ellipsis)
-        items[at : at + 1] = fill
     steps: list[Primitive] = []
     current, dim = list(shape), 0
     advanced: list[tuple[int, Any]] = []
     for item in items:
+        if item is Ellipsis:
+            dim += len(shape) - consumed
+            continue
+        if dim > len(current) - (item is not None):
+            return Plan((*steps, Primitive("index", tuple(current), reason="an index can have only one ellipsis")))
         if item is None:
             current.insert(dim, 1)
             steps.append(Primitive(f"add dimension at position {dim}", tuple(current)))
             dim += 1
-        elif isinstance(item, int):
-            size = current[dim]
-            if not -size <= item < size:
-                reason = f"index {item} is out of range for dim {dim} of size {size}"
-                return Plan((*steps, Primitive(f"select index {item} of dim {dim}", tuple(current), reason=reason)))
-            del current[dim]
-            steps.append(Primitive(f"select index {item % size} of dim {dim}", tuple(current)))
+        elif isinstance(item, int) or (isinstance(item, TensorMeta) and not item.shape):
+            steps.append(_select(item, current, dim))
         elif isinstance(item, slice):
             step = _slice(item, current, dim)
-            if step is not None:
-                steps.append(step)
-                if step.reason is not None:
-                    return Plan(tuple(steps))
+            steps += [] if step is None else [step]
             dim += 1
         else:
             advanced.append((dim, item))
             dim += 1
+        if steps and steps[-1].reason is not None:
+            return Plan(tuple(steps))
     if advanced:
         steps.append(_gather(tuple(current), advanced))
     return Plan(tuple(steps) or (Primitive("keep all dims", shape),))
+
+
+def _is_nested(index: Any) -> bool:
+    """Torch takes a list that holds lists for a tuple of indices: ``x[[[0, 1], [1, 0]]]`` is ``x[[0, 1], [1, 0]]``."""
+    return isinstance(index, list) and any(isinstance(item, list) for item in index)
+
+
+def _select(item: int | TensorMeta, current: list[int], dim: int) -> Primitive:
+    """One integer, or an integer tensor without dims (its value is not known). ``current`` is updated."""
+    size, before = current[dim], tuple(current)
+    if isinstance(item, TensorMeta):
+        text, reason = f"select index _ of dim {dim}", _index_fault(item, size, dim)
+        shapes: tuple[tuple[int, ...], ...] = ((),)
+    else:
+        known = -size <= item < size
+        text = f"select index {item % size if known else item} of dim {dim}"
+        reason = None if known else f"index {item} is out of range for dim {dim} of size {size}"
+        shapes = ()
+    if reason is not None:
+        return Primitive(text, before, shapes, reason)
+    del current[dim]
+    return Primitive(text, tuple(current), shapes)
+
+
+def _index_fault(item: TensorMeta, size: int, dim: int) -> str | None:
+    """What is wrong with a tensor as the index of a dim, whatever its values."""
+    if item.dtype not in _INDEX_DTYPES:
+        return needs_index_tensor(item)
+    return f"dim {dim} has size 0: there is nothing to index" if size == 0 and item.numel() else None
+
+
+def needs_index_tensor(given: TensorMeta) -> str:
+    """The reason where an operation needs a tensor of indices and got one of another dtype."""
+    dtype = str(given.dtype).removeprefix("torch.")
+    return f"an index tensor is needed, got {dtype}: give it as '{','.join(map(str, given.shape))}:int64'"
 
 
 def _slice(item: slice, current: list[int], dim: int) -> Primitive | None:
@@ -107,15 +140,19 @@ def _gather(shape: tuple[int, ...], advanced: list[tuple[int, Any]]) -> Primitiv
     joint = _broadcast(shapes)
     if joint is None:
         return Primitive(text, shape, tensors, "index shapes " + " and ".join(map(render_shape, shapes)) + " differ")
-    for dim, item in advanced:
-        bad = None if isinstance(item, TensorMeta) else _out_of_range(item, shape[dim])
-        if bad is not None:
-            reason = f"index {bad} is out of range for dim {dim} of size {shape[dim]}"
-            return Primitive(text, shape, tensors, reason)
     kept = [size for dim, size in enumerate(shape) if dim not in dims]
     adjacent = dims[-1] - dims[0] == len(dims) - 1
     at = dims[0] if adjacent else 0
-    return Primitive(text, (*kept[:at], *joint, *kept[at:]), tensors)
+    result = (*kept[:at], *joint, *kept[at:])
+    for dim, item in advanced:
+        if isinstance(item, TensorMeta):
+            reason = _index_fault(item, 1 if 0 in joint else shape[dim], dim)
+        else:
+            bad = _out_of_range(item, shape[dim]) if 0 not in result or (shape[dim] == 0 and 0 not in joint) else None
+            reason = None if bad is None else f"index {bad} is out of range for dim {dim} of size {shape[dim]}"
+        if reason is not None:
+            return Primitive(text, shape, tensors, reason)
+    return Primitive(text, result, tensors)
 
 
 def _broadcast(shapes: list[tuple[int, ...]]) -> tuple[int, ...] | None:
@@ -145,7 +182,7 @@ def _out_of_range(item: Any, size: int) -> int | None:
 def refuse_masks(index: Any) -> None:
     """Raise for a boolean index, whose result depends on how many values are true, and for indices that are none."""
     for item in index if isinstance(index, tuple) else (index,):
-        if isinstance(item, bool) or (isinstance(item, TensorMeta) and item.dtype.is_floating_point is False and str(item.dtype) in ("torch.bool", "torch.uint8")):  # fmt: skip  # noqa: E501
+        if isinstance(item, bool) or (isinstance(item, TensorMeta) and item.dtype in _MASK_DTYPES):
             raise UnsupportedSnippet("indexing with a mask: the result's size depends on how many values are true")
         if isinstance(item, list):
             _refuse_list(item)

@@ -13,13 +13,13 @@ from rotbot.shapes import allowlist, bounds
 from rotbot.shapes.arguments import ArgSpec
 from rotbot.shapes.calls import call
 from rotbot.shapes.evaluate import TORCH_ERRORS, ModuleSpec, TensorMeta, build_module
-from rotbot.shapes.expressions import BINARY_NAMES, Expressions, Scope, UndefinedName, span_of
+from rotbot.shapes.expressions import BINARY_NAMES, Expressions, UndefinedName, span_of
 from rotbot.shapes.limits import LIMITS, exceed
 from rotbot.shapes.python_values import kind
 from rotbot.shapes.recorder import ProgramError, Recorder, op_text, traced_in
-from rotbot.shapes.source import assigned_names, free_names_of, read
+from rotbot.shapes.source import assigned_names, bound_names, free_names_of, read
 from rotbot.shapes.trace import Ref, Shape, ShapeTrace, Span, Step, StepError
-from rotbot.shapes.values import Function, NoOp, Traced
+from rotbot.shapes.values import Function, NoOp, Scope, Traced
 
 _MAX_CALL_DEPTH = 16
 _MAX_LOOP_ROUNDS = 4_096
@@ -185,7 +185,8 @@ class Interpreter:
     def _function(self, node: ast.FunctionDef) -> None:
         if node.decorator_list:
             raise UnsafeSnippet("decorators are not allowed", node.lineno)
-        function = Function(node.name, node.args, node.body, self.expressions.defaults(node.args))
+        defaults, local = self.expressions.defaults(node.args), frozenset(bound_names(node.body))
+        function = Function(node.name, node.args, node.body, defaults, self.expressions.scope, local)
         self.expressions.bind(node.name, function, ast.copy_location(ast.Name(node.name, ast.Store()), node))
 
     def _return(self, node: ast.Return) -> None:
@@ -216,8 +217,9 @@ class Interpreter:
         """Call a function defined in the snippet: its own scope, its body run like any other statements."""
         if self.depth >= _MAX_CALL_DEPTH:
             exceed("nested calls of the snippet's own functions", _MAX_CALL_DEPTH, self.depth + 1, node.lineno)
-        scope = Scope(self.globals)
+        scope = Scope(function.scope, function.local)
         scope.values.update(_bind(function, args, kwargs, span_of(node)))
+        scope.reads = dict.fromkeys(scope.values, tuple(self.recorder.reads))
         outer, self.expressions.scope = self.expressions.scope, scope
         reads, nesting = self.recorder.reads, self.expressions.nesting
         self.depth += 1

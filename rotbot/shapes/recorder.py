@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
 import torch
@@ -23,6 +23,10 @@ _OPERATOR_NAMES = {
     "imod": "remainder_", "ipow": "pow_", "iand": "bitwise_and_", "ior": "bitwise_or_", "ixor": "bitwise_xor_",
     "ilshift": "bitwise_left_shift_", "irshift": "bitwise_right_shift_", "imatmul": "matmul",
 }  # fmt: skip
+_IN_PLACE_OPERATORS = frozenset(
+    "operator.iadd operator.isub operator.imul operator.itruediv operator.ifloordiv operator.imod operator.ipow "
+    "operator.iand operator.ior operator.ixor operator.ilshift operator.irshift".split()
+)
 
 
 class ProgramError(Exception):
@@ -55,7 +59,6 @@ class Recorder:
     def __init__(self) -> None:
         self.nodes: list[Node] = []
         self.records: list[StepRecord] = []
-        self.names: dict[int, str] = {}
         self.reads: dict[int, None] = {}
 
     def placeholder(self, name: str, meta: TensorMeta) -> Traced:
@@ -83,7 +86,7 @@ class Recorder:
         node = self._add_node(kind, target, args, kwargs, found, span, module)
         inputs = tuple([t.meta.shape for t in traced_in((args, kwargs))])
         self._add_step(op_text(target, args, kwargs, module), inputs, tuple([m.shape for _, m in found]), span, node)
-        return self._wrap(result, node, (args, kwargs))
+        return _wrap(result, node, traced_in((args, kwargs)), is_in_place(target))
 
     def reject(
         self,
@@ -132,7 +135,7 @@ class Recorder:
         node = self._add_node("call_function", "operator.setitem", args, {}, [((), owner.meta)], span, None)
         inputs = tuple([t.meta.shape for t in traced_in(args)])
         self._add_step(op_text("operator.setitem", args, {}, None), inputs, (owner.meta.shape,), span, node)
-        owner.node, owner.path = node, ()
+        owner.overwrite(owner.meta, node)
 
     def read(self, tensor: Traced) -> TensorMeta:
         """The tensor's metadata, noting that what follows depends on its shape."""
@@ -142,7 +145,7 @@ class Recorder:
     def name(self, value: Any, name: str, since: int) -> None:
         """Note that ``value`` was assigned to ``name`` by the statement whose first node is ``since``."""
         if isinstance(value, Traced) and not value.path and value.node >= since:
-            self.names[value.node] = name
+            self.nodes[value.node] = replace(self.nodes[value.node], name=name)
             for record in reversed(self.records):
                 if record.node == value.node:
                     record.name = name
@@ -181,21 +184,31 @@ class Recorder:
     ) -> None:
         self.records.append(StepRecord(clean(op), inputs, outputs, span, node))
 
-    def _wrap(self, result: Any, node: int, arguments: Any) -> Any:
-        def wrap(item: Any, path: tuple[int, ...]) -> Any:
-            if item.__class__ is TensorMeta:
-                return Traced(item, node, path)
-            if item.__class__ is Alias:
-                tensor = traced_in(arguments)[item.index]
-                tensor.meta, tensor.node, tensor.path = item.meta, node, path
-                return tensor
-            if item.__class__ is Fields:
-                return FieldTuple(tuple([wrap(x, (*path, i)) for i, x in enumerate(item.items)]), item.names)
-            if isinstance(item, (tuple, list)):
-                return type(item)([wrap(x, (*path, i)) for i, x in enumerate(item)])
-            return item
 
-        return wrap(result, ())
+def is_in_place(target: str) -> bool:
+    """Whether the operation changes its first operand: ``Tensor.add_``, ``operator.iadd``."""
+    return target in _IN_PLACE_OPERATORS if target.startswith("operator.") else target.endswith("_")
+
+
+def _wrap(result: Any, node: int, arguments: list[Traced], in_place: bool) -> Any:
+    """A result's metadata as traced values. A result that *is* an argument stays that tensor."""
+
+    def wrap(item: Any, path: tuple[int, ...]) -> Any:
+        if item.__class__ is TensorMeta:
+            return Traced(item, node, path)
+        if item.__class__ is Alias:
+            tensor = arguments[item.index]
+            if not in_place:
+                return tensor.twin(node, path)
+            tensor.overwrite(item.meta, node, path)
+            return tensor
+        if item.__class__ is Fields:
+            return FieldTuple(tuple([wrap(x, (*path, i)) for i, x in enumerate(item.items)]), item.names)
+        if isinstance(item, (tuple, list)):
+            return type(item)([wrap(x, (*path, i)) for i, x in enumerate(item)])
+        return item
+
+    return wrap(result, ())
 
 
 def clean(text: str) -> str:

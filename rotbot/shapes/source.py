@@ -10,8 +10,6 @@ from rotbot.errors import SnippetSyntaxError
 from rotbot.shapes.limits import LIMITS, exceed
 
 _PREDEFINED = frozenset(("torch", "nn", "F", "math", *dir(builtins)))
-
-
 _SURELY_SMALL = 1_000
 """Sources of this length cannot reach the limit on syntax nodes; the evaluator bounds the nesting by itself."""
 
@@ -54,8 +52,13 @@ def _check_size(tree: ast.Module) -> None:
 
 def assigned_names(tree: ast.Module) -> list[str]:
     """Names the snippet binds at its top level, in order of first binding (loops and branches included)."""
+    return bound_names(tree.body)
+
+
+def bound_names(body: list[ast.stmt]) -> list[str]:
+    """Names that these statements bind, in order of first binding (loops and branches included)."""
     found: dict[str, None] = {}
-    _collect(tree.body, found)
+    _collect(body, found)
     return list(found)
 
 

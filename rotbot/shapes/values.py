@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from rotbot.shapes.evaluate import ModuleSpec, TensorMeta
@@ -11,11 +11,28 @@ from rotbot.shapes.evaluate import ModuleSpec, TensorMeta
 
 @dataclass(slots=True, eq=False)
 class Traced:
-    """A tensor of the program: its metadata and the node that made it. In-place operations change both."""
+    """A tensor of the program: its metadata and the node that made it. In-place operations change both.
+
+    ``twins`` are the values that are the same tensor by another node (``x.contiguous()`` of a contiguous ``x``), this one
+    among them; None where there are no others.
+    """
 
     meta: TensorMeta
     node: int
     path: tuple[int, ...] = ()
+    twins: list[Traced] | None = None
+
+    def twin(self, node: int, path: tuple[int, ...]) -> Traced:
+        """The same tensor as another node's result."""
+        if self.twins is None:
+            self.twins = [self]
+        self.twins.append(Traced(self.meta, node, path, self.twins))
+        return self.twins[-1]
+
+    def overwrite(self, meta: TensorMeta, node: int, path: tuple[int, ...] = ()) -> None:
+        """An in-place operation: the tensor is from now on what ``node`` made of it."""
+        for same in self.twins or (self,):
+            same.meta, same.node, same.path = meta, node, path
 
 
 class FieldTuple(tuple[Any, ...]):
@@ -66,14 +83,36 @@ class Module:
     children: list[Any] | None = None
 
 
+class Scope:
+    """Variables, with what shapes each plain value was computed from.
+
+    ``local`` are the names that a function's body binds somewhere: they are never looked up outside of it.
+    """
+
+    def __init__(self, parent: Scope | None = None, local: frozenset[str] = frozenset()) -> None:
+        self.values: dict[str, Any] = {}
+        self.reads: dict[str, tuple[int, ...]] = {}
+        self.parent = parent
+        self.local = local
+
+    def find(self, name: str) -> Scope | None:
+        """The innermost scope that binds ``name``."""
+        scope: Scope | None = self
+        while scope is not None and name not in scope.values:
+            scope = None if name in scope.local else scope.parent
+        return scope
+
+
 @dataclass(frozen=True, slots=True)
 class Function:
-    """A function or lambda defined in the snippet."""
+    """A function or lambda defined in the snippet, in the scope it was defined in."""
 
     name: str
     arguments: ast.arguments
     body: list[ast.stmt] | ast.expr
-    defaults: dict[str, Any] = field(default_factory=dict)
+    defaults: dict[str, Any]
+    scope: Scope
+    local: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
