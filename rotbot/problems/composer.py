@@ -74,6 +74,7 @@ class _Draft:
 
     def __init__(self, rng: Random, level: Level, depth: int, ops: list[Op], weights: list[float]) -> None:
         self.rng, self.level, self.depth, self.ops, self.weights = rng, level, depth, ops, weights
+        self.joining_ops = [op for op in ops if op.joins]
         self.values: list[Value] = []
         self.args: list[int] = []
         self.calls: list[Call] = []
@@ -120,14 +121,17 @@ class _Draft:
 
     def _add_call(self, left: int) -> bool:
         """One more call with at most ``left`` steps, from an op drawn by weight; False if the op does not apply."""
-        op = self.rng.choices(self.ops, cum_weights=self.weights)[0]
-        start = self._start(op)
+        loose = self._loose()
+        joining = bool(loose and self.joining_ops) and self.rng.random() < 0.5
+        ops, weights = (self.joining_ops, None) if joining else (self.ops, self.weights)
+        op = self.rng.choices(ops, cum_weights=weights)[0]
+        start = self._start(op, may_branch=left > 1 and not loose)
         if start is None:
             return False
         value = self.values[start]
         new_args = self.level.max_args - len(self.args)
         pool = tuple((i, v) for i, v in enumerate(self.values) if i != start)
-        context = Context(self.rng, self.level, value.shape, value.contiguous, left, pool, new_args)
+        context = Context(self.rng, self.level, value.shape, value.contiguous, left, pool, new_args, loose)
         draw = op.sample(context)
         shapes = () if draw is None else (*draw.outputs, *(o.shape for o in context.operands))
         if draw is None or draw.steps > left or not all(self._within(s) for s in shapes):
@@ -147,7 +151,12 @@ class _Draft:
         self.calls.append(Call(op, tuple(inputs), outputs, self.rng.choice(draw.spellings), draw.steps))
         self.newest = self.rng.choice(outputs)
 
-    def _start(self, op: Op) -> int | None:
+    def _loose(self) -> frozenset[int]:
+        """The results, other than the newest, that no call reads."""
+        read = {i for call in self.calls for i in call.inputs}
+        return frozenset(i for i in self.maker if i not in read and i != self.newest)
+
+    def _start(self, op: Op, may_branch: bool) -> int | None:
         """The value a call starts from: a new argument at first, then the newest value or an earlier one."""
         if not self.values:
             rank = self.rng.choice(RANKS)
@@ -155,7 +164,7 @@ class _Draft:
                 rank = self.rng.randint(op.ranks[0], min(op.ranks[1], self.level.max_rank, 4))
             return self._new_arg(self._shape(rank))
         start = self.newest
-        if self.rng.random() < self.level.branch:
+        if may_branch and self.rng.random() < self.level.branch:
             earlier = [i for i, v in enumerate(self.values) if i != start and v.dtype == "float32"]
             start = self.rng.choice(earlier) if earlier else start
         return start if op.ranks[0] <= len(self.values[start].shape) <= op.ranks[1] else None

@@ -32,7 +32,7 @@ class Level:
     nested: float = 0.25
     reassigned: float = 0.12
     nesting: float = 0.6
-    branch: float = 0.15
+    branch: float = 0.25
     dead: float = 0.04
     families: tuple[str, ...] = ()
 

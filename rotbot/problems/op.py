@@ -52,7 +52,10 @@ class Draw:
 
 @dataclass(slots=True)
 class Context:
-    """What an op may look at while sampling: the tensor at hand, the earlier values, and what is left to use up."""
+    """What an op may look at while sampling: the tensor at hand, the earlier values, and what is left to use up.
+
+    ``loose`` are the earlier values that nothing reads yet: partners to prefer, so that branches join.
+    """
 
     rng: Random
     level: Level
@@ -61,6 +64,7 @@ class Context:
     steps_left: int
     pool: tuple[tuple[int, Value], ...] = ()
     new_args: int = 0
+    loose: frozenset[int] = frozenset()
     operands: list[Operand] = field(default_factory=list[Operand])
 
     @property
@@ -104,8 +108,9 @@ class Context:
         """
         taken = {operand.value for operand in self.operands}
         found = [(i, v) for i, v in self.pool if v.dtype == dtype and i not in taken and fits(v.shape)]
-        if found and (not self.new_args or self.coin(0.8)):
-            index, value = self.rng.choice(found)
+        loose = [(i, v) for i, v in found if i in self.loose]
+        if found and (loose or not self.new_args or self.coin(0.8)):
+            index, value = self.rng.choice(loose or found)
             self.operands.append(Operand(index, value.shape, dtype))
             return value.shape
         if not self.new_args:
@@ -123,7 +128,8 @@ Sampler = Callable[[Context], Draw | None]
 class Op:
     """An op of a family. ``sample`` returns None where the op does not apply to the shape at hand.
 
-    ``ranks`` are the least and the greatest rank it takes. ``weight`` evens out ops that apply to few shapes.
+    ``ranks`` are the least and the greatest rank it takes. ``weight`` evens out ops that apply to few shapes. ``joins``
+    marks ops that take any second value and so bring branches together.
     """
 
     name: str
@@ -131,6 +137,7 @@ class Op:
     sample: Sampler
     ranks: tuple[int, int] = (1, 5)
     weight: float = 1.0
+    joins: bool = False
 
 
 def easy_product(sizes: Shape, most: int = 512) -> bool:

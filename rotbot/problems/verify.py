@@ -19,8 +19,11 @@ class Disagreement(RotbotError):
 
     def __init__(self, problem: Problem, found: str) -> None:
         super().__init__(f"a generated program has no agreed truth: {found}\n{problem.prompt()}")
-        self.prompt = problem.prompt()
+        self.problem = problem
         self.found = found
+
+    def __reduce__(self) -> tuple[type[Disagreement], tuple[Problem, str]]:
+        return Disagreement, (self.problem, self.found)
 
 
 def run_eagerly(problem: Problem) -> dict[str, Any]:

@@ -66,10 +66,10 @@ def _along(*names: str) -> Sampler:
 
 
 OPS = (
-    Op("add", FAMILY, _binary("add", "+"), weight=1.6),
-    Op("sub", FAMILY, _binary("sub", "-"), weight=0.9),
-    Op("mul", FAMILY, _binary("mul", "*"), weight=1.5),
-    Op("div", FAMILY, _binary("div", "/"), weight=0.6),
+    Op("add", FAMILY, _binary("add", "+"), weight=1.6, joins=True),
+    Op("sub", FAMILY, _binary("sub", "-"), weight=0.9, joins=True),
+    Op("mul", FAMILY, _binary("mul", "*"), weight=1.5, joins=True),
+    Op("div", FAMILY, _binary("div", "/"), weight=0.6, joins=True),
     Op("scale", FAMILY, _scale, weight=0.6),
     Op("relu", FAMILY, _unary("F.relu($x)", "torch.relu($x)", "$x.relu()"), weight=0.5),
     Op("gelu", FAMILY, _unary("F.gelu($x)"), weight=0.4),

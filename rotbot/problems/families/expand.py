@@ -96,7 +96,7 @@ def _repeat_interleave(c: Context) -> Draw | None:
 OPS = (
     Op("expand", FAMILY, _expand, ranks=(1, 4), weight=2.5),
     Op("broadcast_to", FAMILY, _broadcast_to, ranks=(1, 4), weight=1.2),
-    Op("expand_as", FAMILY, _expand_as, ranks=(1, 4), weight=1.8),
+    Op("expand_as", FAMILY, _expand_as, ranks=(1, 4), weight=1.8, joins=True),
     Op("repeat", FAMILY, _repeat, ranks=(1, 4), weight=1.2),
     Op("tile", FAMILY, _tile, ranks=(1, 4), weight=0.7),
     Op("repeat_interleave", FAMILY, _repeat_interleave, ranks=(1, 4), weight=0.8),

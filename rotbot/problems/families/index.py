@@ -44,7 +44,7 @@ def _sliced(c: Context, size: int) -> _Item:
         start = c.rng.choice((0, 0, 1))
         return _Item(f"{start or ''}::{step}", (len(range(start, size, step)),))
     start = c.rng.randrange(size)
-    stop = c.rng.randrange(start + 1, size + 1)
+    stop = c.rng.randrange(start + 1, size + 1) if start else c.rng.randrange(1, size)
     step = c.rng.choice((1, 1, 1, 2, 3)) if stop - start > 3 else 1
     text = f"{start}:{stop}" if step == 1 else f"{start}:{stop}:{step}"
     return _Item(text, (len(range(start, stop, step)),))

@@ -71,8 +71,8 @@ def _vstack(c: Context) -> Draw | None:
 
 
 OPS = (
-    Op("cat", FAMILY, _cat, weight=2.4),
-    Op("stack", FAMILY, _stack, ranks=(1, 4), weight=2.2),
-    Op("hstack", FAMILY, _hstack, ranks=(1, 4), weight=0.8),
-    Op("vstack", FAMILY, _vstack, ranks=(2, 4), weight=0.8),
+    Op("cat", FAMILY, _cat, weight=2.4, joins=True),
+    Op("stack", FAMILY, _stack, ranks=(1, 4), weight=2.2, joins=True),
+    Op("hstack", FAMILY, _hstack, ranks=(1, 4), weight=0.8, joins=True),
+    Op("vstack", FAMILY, _vstack, ranks=(2, 4), weight=0.8, joins=True),
 )

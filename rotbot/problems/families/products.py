@@ -114,11 +114,11 @@ def _einsum(c: Context) -> Draw | None:
 
 
 OPS = (
-    Op("matmul", FAMILY, _matmul, ranks=(1, 4), weight=3.0),
+    Op("matmul", FAMILY, _matmul, ranks=(1, 4), weight=3.0, joins=True),
     Op("self_product", FAMILY, _self_product, ranks=(2, 4), weight=0.5),
-    Op("mm", FAMILY, _mm, ranks=(2, 2), weight=1.5),
-    Op("bmm", FAMILY, _bmm, ranks=(3, 3), weight=1.6),
+    Op("mm", FAMILY, _mm, ranks=(2, 2), weight=1.5, joins=True),
+    Op("bmm", FAMILY, _bmm, ranks=(3, 3), weight=1.6, joins=True),
     Op("mv", FAMILY, _mv, ranks=(2, 2), weight=0.9),
-    Op("outer", FAMILY, _outer, ranks=(1, 1), weight=1.2),
-    Op("einsum", FAMILY, _einsum, ranks=(1, 4), weight=1.6),
+    Op("outer", FAMILY, _outer, ranks=(1, 1), weight=1.2, joins=True),
+    Op("einsum", FAMILY, _einsum, ranks=(1, 4), weight=1.6, joins=True),
 )
