@@ -18,6 +18,9 @@ from rotbot.shapes.trace import Dim, Shape, ShapeTrace, Step, StepError
 THINK_END = "</think>"
 _MAX_INT_DIGITS = 19
 _MAX_REPEAT = 100_000
+_MAX_OUTPUTS = 2_000_000
+"""Shapes that the ``3 x [2]`` form may ask for in one text: a short text must not fill the memory."""
+
 _SYMBOL_CHARS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_+-*/() ")
 _DIGITS = frozenset("0123456789")
 
@@ -128,15 +131,15 @@ def parse_shapes(text: str) -> tuple[Shape, ...] | None:
 
 def parse_outputs(text: str) -> tuple[Shape, ...] | None:
     """The right of the arrow: shapes, or ``3 x [2, 4]``. A count that the renderer would not write is refused."""
-    count_text, times, shape_text = text.partition(" x ")
-    if not times:
+    if text.startswith("["):
         shapes = parse_shapes(text)
         if shapes is not None and len(shapes) > 1 and all(s == shapes[0] for s in shapes):
             return None
         return shapes
+    count_text, times, shape_text = text.partition(" x ")
     count = parse_int(count_text)
     shape = parse_shape(shape_text)
-    if count is None or shape is None or str(count) != count_text or count == 1 or not 0 <= count <= _MAX_REPEAT:
+    if not times or count is None or shape is None or str(count) != count_text or count == 1 or not 0 <= count <= _MAX_REPEAT:
         return None
     if count == 0 and shape:
         return None
@@ -147,10 +150,10 @@ def _parse_inputs(text: str) -> tuple[tuple[Shape, ...], tuple[str, ...]] | None
     """``[2, 3] (3*2 = 6)`` → shapes and work items."""
     work: tuple[str, ...] = ()
     if text.endswith(")"):
-        head, opening, body = text.partition(" (")
+        head, opening, body = text.partition("none (" if text.startswith("none (") else "] (")
         if not opening:
             return None
-        text = head
+        text = head + opening[:-2]
         work = _split_work(body[:-1])
         if not all(work):
             return None
@@ -204,6 +207,7 @@ def parse(text: str) -> ShapeTrace:
     malformed: list[tuple[int, str]] = []
     final: Shape | tuple[Shape, ...] | None = None
     error: StepError | None = None
+    outputs = 0
     for number, line in enumerate(text.split("\n")):
         if not line or line.isspace() or line in ("<think>", THINK_END):
             continue
@@ -214,9 +218,10 @@ def parse(text: str) -> ShapeTrace:
                 malformed.append((number, line))
             continue
         parsed = None if done else parse_step(line)
-        if parsed is None or parsed[0] != len(steps):
+        if parsed is None or parsed[0] != len(steps) or outputs + len(parsed[1].outputs) > _MAX_OUTPUTS:
             malformed.append((number, line))
         else:
+            outputs += len(parsed[1].outputs)
             steps.append(parsed[1])
     return ShapeTrace(tuple(steps), final, error, tuple(malformed))
 
