@@ -21,7 +21,8 @@ def _chunks(size: int, count: int) -> list[int]:
 
 def _split(c: Context) -> Draw | None:
     dim = c.dim()
-    choices = [s for s in range(1, c.x[dim]) if -(-c.x[dim] // s) <= MOST and (c.x[dim] % s == 0 or c.coin(0.15))]
+    few = [s for s in range(1, c.x[dim]) if -(-c.x[dim] // s) <= MOST]
+    choices = [s for s in few if c.x[dim] % s == 0 or (s in c.level.sizes and c.coin(0.1))]
     if not choices:
         return None
     each, spelled = c.rng.choice(choices), c.spell(dim)
