@@ -229,8 +229,10 @@ def _builtin(interpreter: Interpreter, name: str, args: list[Any], kwargs: dict[
         return args[0]
     if name == "isinstance":
         return _is_instance(args, node)
+    if name in ("list", "tuple", "enumerate", "zip", "reversed", "sum"):
+        args = [interpreter.expressions.iterate(a, node) if isinstance(a, Traced) else a for a in args]
     if args and isinstance(args[0], Traced):
-        return _builtin_on_tensor(interpreter, name, args, kwargs, node)
+        return _builtin_on_tensor(interpreter, name, args[0], node)
     if any(traced_in((args, kwargs))) and name not in ("tuple", "list", "zip", "enumerate", "reversed", "len"):
         if name == "sum":
             return _sum(interpreter, args, node)
@@ -250,10 +252,7 @@ def _refuse_functions(value: Any, name: str, node: ast.Call) -> None:
         raise UnsupportedSnippet(f"{name}: a function as an argument is not supported", node.lineno)
 
 
-def _builtin_on_tensor(
-    interpreter: Interpreter, name: str, args: list[Any], kwargs: dict[str, Any], node: ast.Call
-) -> Any:
-    owner: Traced = args[0]
+def _builtin_on_tensor(interpreter: Interpreter, name: str, owner: Traced, node: ast.Call) -> Any:
     if name == "len":
         shape = interpreter.recorder.read(owner).shape
         if not shape:
@@ -261,9 +260,6 @@ def _builtin_on_tensor(
         return shape[0]
     if name == "abs":
         return interpreter.recorder.call("torch.abs", (owner,), {}, span_of(node))
-    if name in ("list", "tuple", "enumerate", "zip", "reversed", "sum"):
-        items = interpreter.expressions.iterate(owner, node)
-        return _builtin(interpreter, name, [items, *args[1:]], kwargs, node)
     raise UnsupportedSnippet(f"{name}() of a tensor depends on its values, not only on its shape", node.lineno)
 
 

@@ -333,7 +333,7 @@ def trace_program(code: str, specs: dict[str, ArgSpec], target: str | None) -> S
 def _refuse_missing(name: str, tree: ast.Module, specs: dict[str, ArgSpec]) -> None:
     """Raise :class:`InputError` if the undefined ``name`` is an argument that was not given."""
     free = free_names_of(tree)
-    if name in free:
+    if name in free and name not in specs:
         missing, given = [n for n in free if n not in specs], ", ".join(specs) or "none"
         raise InputError(f"no shape given for {', '.join(missing)}; expected one for each free name, got {given}")
 
