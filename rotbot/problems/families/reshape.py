@@ -53,7 +53,7 @@ def _regroup(c: Context) -> tuple[Shape, list[str]] | None:
     gap = c.rng.choice(computed) if computed and c.coin(0.8) else c.rng.randrange(len(shape))
     texts[gap] = "-1"
     symbolic = [text for _, text in parts]
-    return shape, [literal, literal, ", ".join(texts), ", ".join(texts), ", ".join(symbolic)]
+    return shape, [literal, ", ".join(texts), ", ".join(symbolic)]
 
 
 def _view(c: Context) -> Draw | None:
@@ -70,7 +70,7 @@ def _reshape(c: Context) -> Draw | None:
         return None
     shape, arguments = regrouped
     comma = "," if len(shape) == 1 else ""
-    spellings = [f"$x.reshape({a})" for a in arguments] + [f"torch.reshape($x, ({a}{comma}))" for a in arguments[:3]]
+    spellings = [f"$x.reshape({a})" for a in arguments] + [f"torch.reshape($x, ({a}{comma}))" for a in arguments[:2]]
     return Draw((shape,), tuple(spellings))
 
 
