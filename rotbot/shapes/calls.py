@@ -230,7 +230,9 @@ def _builtin(interpreter: Interpreter, name: str, args: list[Any], kwargs: dict[
     if name == "isinstance":
         return _is_instance(args, node)
     if name in ("list", "tuple", "enumerate", "zip", "reversed", "sum"):
-        args = [interpreter.expressions.iterate(a, node) if isinstance(a, Traced) else a for a in args]
+        iterated = len(args) if name == "zip" else 1
+        head = [interpreter.expressions.iterate(a, node) if isinstance(a, Traced) else a for a in args[:iterated]]
+        args = [*head, *args[iterated:]]
     if args and isinstance(args[0], Traced):
         return _builtin_on_tensor(interpreter, name, args[0], node)
     if any(traced_in((args, kwargs))) and name not in ("tuple", "list", "zip", "enumerate", "reversed", "len"):
