@@ -12,6 +12,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from keyword import iskeyword
 from typing import TYPE_CHECKING, TypeVar
 
 from rotbot.errors import InputError
@@ -33,21 +34,18 @@ class Problem:
     """
 
     code: str
-    args: Mapping[str, ArgLike]
+    args: Mapping[str, ArgLike] = field(compare=False)
     target: str
-    specs: tuple[tuple[str, ArgSpec], ...] = field(init=False, repr=False, compare=False)
+    specs: tuple[tuple[str, ArgSpec], ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         specs = parse_args(self.args)
         if not isinstance(self.code, str) or not self.code.strip():
             raise InputError("code: expected Python source, got nothing")
-        if not isinstance(self.target, str) or not self.target.isidentifier():
+        if not isinstance(self.target, str) or not self.target.isidentifier() or iskeyword(self.target):
             raise InputError(f"target: expected a variable name, got {self.target!r:.80}")
         object.__setattr__(self, "args", {name: spec.plain() for name, spec in specs.items()})
         object.__setattr__(self, "specs", tuple(specs.items()))
-
-    def __hash__(self) -> int:
-        return hash((self.code, self.specs, self.target))
 
     def prompt(self) -> str:
         """The three lines a model reads."""
@@ -79,7 +77,7 @@ class Problem:
 def _literal(text: str, label: str, kind: type[T]) -> T:
     try:
         value = ast.literal_eval(text)
-    except (ValueError, SyntaxError, MemoryError, RecursionError) as error:
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError) as error:
         raise InputError(f"problem: {label} is not a Python literal: {text[:60]!r}") from error
     if not isinstance(value, kind):
         raise InputError(f"problem: {label} must be a {kind.__name__}, got {type(value).__name__}")

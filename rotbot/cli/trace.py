@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
 
 def trace(
-    file: Annotated[Path | None, typer.Argument(help="A file with the code, or - for standard input.")] = None,
+    file: Annotated[
+        Path | None, typer.Argument(metavar="FILE", help="A file with the code, or - for standard input.")
+    ] = None,
     code: Annotated[str | None, typer.Option("--code", "-c", help="The code itself.", metavar="CODE")] = None,
     arg: Annotated[
         list[str] | None,
@@ -26,10 +28,11 @@ def trace(
 ) -> None:
     """Show every intermediate shape of PyTorch code.
 
-    The code is read, never run, and traced in a process of its own with limits on time and memory. Exit code 0 for a
-    program torch accepts, 1 for one with a shape error, 2 for input that cannot be traced.
+    The code is read, never run, and traced in a process of its own with limits on time and memory.
 
-        rotbot trace -c 'y = (x @ w).relu()' --arg x=2,3 --arg w=3,4
+    Exit codes: 0 torch accepts the program, 1 it has a shape error, 2 it cannot be traced.
+
+    Example: rotbot trace -c 'y = (x @ w).relu()' --arg x=2,3 --arg w=3,4
     """
     from rotbot.cli.snippet import check_complete, read_args, read_code
     from rotbot.shapes.isolation import trace_isolated
@@ -51,7 +54,7 @@ def trace(
 
 
 def trace_data(result: ShapeTrace) -> dict[str, Any]:
-    """A trace for machines: ``target``, ``steps``, ``final`` (ints, or lists of ints for a tuple of tensors), ``error``."""
+    """A trace for machines: ``target``, ``steps``, ``final`` (a shape, or a list of shapes for a tuple), ``error``."""
     error = result.error
     return {
         "target": result.target,

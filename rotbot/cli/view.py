@@ -1,7 +1,7 @@
 """How a trace looks in a terminal: a table of steps, the verdict, and the source with the faulty part marked.
 
-Shared by the commands that show traces. Rich is imported when something is shown, not before. Text that came from people
-is shown as it is, never read as Rich markup, and without the control characters a terminal would obey.
+Shared by the commands that show traces. Rich is imported when something is shown, not before. Text that came from
+people is shown as it is, never read as Rich markup, and without the control characters a terminal would obey.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ def trace_table(trace: ShapeTrace, code: str = "") -> Table:
 
 
 def marked_source(code: str, line: int, span: Span | None = None) -> Text:
-    """The lines around ``line`` (1-based) with numbers, the faulty one marked, and ``span`` underlined if it is there."""
+    """The lines around ``line`` (1-based) with their numbers, the faulty one marked and ``span`` underlined."""
     from rich.cells import cell_len
     from rich.text import Text
 

@@ -35,19 +35,21 @@ ArgLike = Sequence[int] | str | ArgSpec
 
 def parse_arg(value: ArgLike, name: str = "argument") -> ArgSpec:
     """Read one argument. Raises :class:`InputError` that names ``name`` and says what was expected and what came."""
+    dims: Sequence[object]
     if isinstance(value, ArgSpec):
-        return value
-    if isinstance(value, str):
+        dims, dtype = value.shape, value.dtype
+    elif isinstance(value, str):
         dims_text, colon, dtype = value.partition(":")
         dtype = dtype.strip().removeprefix("torch.") if colon else DEFAULT_DTYPE
-        if dtype not in DTYPES:
-            raise InputError(f"{name}: unknown dtype {dtype!r}; expected one of {', '.join(DTYPES)}")
-        dims_text = dims_text.strip().removeprefix("[").removesuffix("]").strip().removesuffix(",")
-        dims: Sequence[object] = [parse_int(part.strip()) for part in dims_text.split(",")] if dims_text else []
+        dims = _dims(dims_text.strip())
     elif isinstance(value, Sequence) and not isinstance(value, (bytes, bytearray)):
-        dims, dtype = list(value), DEFAULT_DTYPE
+        dims, dtype = value, DEFAULT_DTYPE
     else:
         raise InputError(f"{name}: expected a shape such as [2, 3] or '2,3:int64', got {type(value).__name__}")
+    if dtype not in DTYPES:
+        raise InputError(f"{name}: unknown dtype {dtype!r:.40}; expected one of {', '.join(DTYPES)}")
+    if len(dims) > MAX_RANK:
+        raise InputError(f"{name}: expected at most {MAX_RANK} dimensions, got {len(dims)}")
     shape: list[int] = []
     for dim in dims:
         if not isinstance(dim, int) or isinstance(dim, bool) or not 0 <= dim <= MAX_DIM:
@@ -55,9 +57,14 @@ def parse_arg(value: ArgLike, name: str = "argument") -> ArgSpec:
                 f"{name}: expected dimensions from 0 to 2**40, as in '2,3' or '3,5:int64', got {value!r:.80}"
             )
         shape.append(dim)
-    if len(shape) > MAX_RANK:
-        raise InputError(f"{name}: expected at most {MAX_RANK} dimensions, got {len(shape)}")
     return ArgSpec(tuple(shape), dtype)
+
+
+def _dims(text: str) -> list[int | None]:
+    """``2,3`` or ``[2, 3]``, a comma at the end allowed; None in the place of what is not a number."""
+    if text.startswith("[") and text.endswith("]"):
+        text = text[1:-1].strip()
+    return [parse_int(part.strip()) for part in text.removesuffix(",").split(",")] if text else []
 
 
 def parse_args(args: Mapping[str, ArgLike]) -> dict[str, ArgSpec]:

@@ -139,9 +139,9 @@ def parse_outputs(text: str) -> tuple[Shape, ...] | None:
     count_text, times, shape_text = text.partition(" x ")
     count = parse_int(count_text)
     shape = parse_shape(shape_text)
-    if not times or count is None or shape is None or str(count) != count_text or count == 1 or not 0 <= count <= _MAX_REPEAT:
+    if not times or count is None or shape is None or str(count) != count_text:
         return None
-    if count == 0 and shape:
+    if count == 1 or not 0 <= count <= _MAX_REPEAT or (count == 0 and shape):
         return None
     return (shape,) * count
 
