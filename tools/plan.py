@@ -80,11 +80,17 @@ def explain(log: str) -> str:
     if "No space left on device" in log:
         return "the disk is full: the environment takes about 5 GB"
     if "ResolutionImpossible" in log:
-        match = re.search(r"ERROR: (Cannot install .+)", log)
-        return f"{match[1] if match else 'versions conflict'} (a constraints file of pip's may be the cause)"
+        _, _, cause = log.partition("The conflict is caused by:")
+        needs = re.findall(r"^ +(.+?) depends on ([^;\n]+)", cause, re.MULTILINE)
+        said = ", ".join(f"{package} needs {needed}" for package, needed in needs)
+        constraint = re.search(r"The user requested \(constraint\) (.+)", cause)
+        said += f", pip's own constraints say {constraint[1]}" if constraint else ""
+        return f"no versions fit together: {said}{_where_cpu_builds_are(said)}"
     match = re.search(r"ERROR: No matching distribution found for (.+)", log)
     if match and unreachable:
         return f"cannot get {match[1]}: {CHECK_NETWORK}"
+    if match and "+cpu" in match[1]:
+        return f"cannot get {match[1]}{_where_cpu_builds_are(match[1])}"
     if match:
         here = f"Python {sys.version_info[0]}.{sys.version_info[1]} on {sys.platform}"
         return f"cannot get {match[1]}: the package index has no release of it for {here}; {TRY_ANOTHER}"
@@ -95,3 +101,7 @@ def explain(log: str) -> str:
         return CHECK_NETWORK
     errors = [line for line in log.splitlines() if line.startswith("ERROR: ")]
     return errors[-1].removeprefix("ERROR: ") if errors else "pip failed without saying why"
+
+
+def _where_cpu_builds_are(text: str) -> str:
+    return f"; a +cpu build comes from {CPU_INDEX}, which has to be reachable" if "+cpu" in text else ""
