@@ -244,6 +244,7 @@ def _filled(fill: Callable[[int, torch.dtype], torch.Tensor]) -> Callable[[Tenso
 _FILLS = (
     _filled(lambda size, dtype: torch.zeros(size, dtype=dtype)),
     _filled(lambda size, dtype: torch.ones(size, dtype=dtype)),
+    _filled(lambda size, dtype: torch.full((size,), 2).to(dtype)),
     _filled(lambda size, dtype: (torch.arange(size) % 3 - 1).to(dtype)),
 )
 

@@ -95,6 +95,10 @@ class Interpreter:
         self._note(node.target, value, since)
 
     def _note(self, target: ast.expr, value: Any, since: int) -> None:
+        if isinstance(target, ast.Subscript):
+            while isinstance(target, ast.Subscript):
+                target = target.value
+            value = self.expressions.value(target) if isinstance(target, ast.Name) else None
         if any(traced_in(value)):
             self.last = value
         if isinstance(target, ast.Name):
