@@ -56,7 +56,7 @@ split_copy split_with_sizes_copy svd_lowrank t_copy tensordot threshold transpos
 triplet_margin_loss unbind_copy unfold_copy unravel_index unsqueeze_copy vander var_mean view_as_complex_copy
 view_as_real_copy vstack avg_pool1d adaptive_avg_pool1d adaptive_max_pool1d empty_like full_like ones_like zeros_like
 ctc_loss embedding_bag binary_cross_entropy_with_logits conv_tbc norm_except_dim lstm_cell gru_cell rnn_relu_cell
-rnn_tanh_cell celu_ relu_ selu_ rrelu_ dropout_ fill softmax cumulative_trapezoid lobpcg chain_matmul is_tensor
+rnn_tanh_cell celu_ relu_ selu_ rrelu_ dropout_ zero_ resize_as_ fill softmax cumulative_trapezoid lobpcg chain_matmul is_tensor
 result_type promote_types can_cast is_storage broadcast_shapes
 nuclear_norm frobenius_norm bilinear triplet_margin_loss
 """
@@ -101,7 +101,7 @@ max_pool3d_with_indices max_unpool1d max_unpool2d max_unpool3d mish mse_loss mul
 multi_margin_loss multilabel_margin_loss multilabel_soft_margin_loss nll_loss normalize one_hot pad pairwise_distance
 pdist pixel_shuffle pixel_unshuffle poisson_nll_loss prelu relu relu6 rms_norm rrelu scaled_dot_product_attention selu
 sigmoid silu smooth_l1_loss soft_margin_loss softmax softmin softplus softshrink softsign tanh tanhshrink threshold
-triplet_margin_loss unfold upsample upsample_bilinear upsample_nearest relu_ elu_ celu_ selu_ leaky_relu_ hardtanh_
+triplet_margin_loss triplet_margin_with_distance_loss unfold upsample upsample_bilinear upsample_nearest relu_ elu_ celu_ selu_ leaky_relu_ hardtanh_
 rrelu_ threshold_
 """
 
@@ -151,6 +151,7 @@ short int32 int int64 long bool uint16 uint32 uint64
 """
 
 _MEMORY_FORMATS = "contiguous_format channels_last channels_last_3d preserve_format"
+_LAYOUTS = "strided"
 
 
 def _table(prefix: str, owner: Any, names: Iterable[str]) -> dict[str, Any]:
@@ -213,7 +214,7 @@ DTYPES: dict[str, torch.dtype] = {f"torch.{name}": getattr(torch, name) for name
 
 CONSTANTS: dict[str, Any] = {
     **DTYPES,
-    **{f"torch.{name}": getattr(torch, name) for name in _MEMORY_FORMATS.split()},
+    **{f"torch.{name}": getattr(torch, name) for name in f"{_MEMORY_FORMATS} {_LAYOUTS}".split()},
     **{f"torch.{name}": getattr(math, name) for name in ("pi", "e", "inf", "nan")},
     **{f"math.{name}": getattr(math, name) for name in ("pi", "e", "inf", "nan", "tau")},
 }
@@ -221,7 +222,7 @@ CONSTANTS: dict[str, Any] = {
 DTYPE_NAMES: dict[torch.dtype, str] = {dtype: str(dtype).removeprefix("torch.") for dtype in DTYPES.values()}
 NAMED: dict[Any, str] = {
     **{dtype: f"torch.{name}" for dtype, name in DTYPE_NAMES.items()},
-    **{getattr(torch, name): f"torch.{name}" for name in _MEMORY_FORMATS.split()},
+    **{getattr(torch, name): f"torch.{name}" for name in f"{_MEMORY_FORMATS} {_LAYOUTS}".split()},
 }
 """Torch constants to the name they are recorded under."""
 

@@ -102,7 +102,7 @@ def _refuse_foreign(value: Any, name: str, node: ast.Call) -> None:
     elif isinstance(value, dict):
         for item in value.values():
             _refuse_foreign(item, name, node)
-    elif not isinstance(value, (Traced, *python_values.PLAIN, torch.dtype, torch.memory_format)):
+    elif not isinstance(value, (Traced, *python_values.PLAIN, torch.dtype, torch.memory_format, torch.layout)):
         raise UnsupportedSnippet(f"{name}: {kind(value)} as an argument is not supported", node.lineno)
 
 

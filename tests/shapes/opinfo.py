@@ -8,7 +8,6 @@ is neither a tensor nor a literal, or where it means a different call than its p
 
 from __future__ import annotations
 
-import ast
 import math
 import warnings
 from collections import Counter
@@ -22,7 +21,8 @@ from torch.testing._internal.common_methods_invocations import op_db
 from torch.testing._internal.opinfo.core import OpInfo, SampleInput
 
 import rotbot
-from rotbot.errors import SnippetError
+from rotbot.errors import RotbotError
+from rotbot.shapes.allowlist import ATTRIBUTES
 from rotbot.shapes.arguments import DTYPES
 
 FAMILIES = ("torch", "Tensor", "nn.functional", "linalg", "fft", "special", "operators")
@@ -36,8 +36,8 @@ _CONSTANTS = {
     torch.strided: "torch.strided",
 }
 _VARIADIC = {"block_diag", "broadcast_tensors", "cartesian_prod", "meshgrid", "atleast_1d", "atleast_2d", "atleast_3d"}
-# Samples whose first tensors come in another order than the function's parameters.
-_SWAPPED = {"where", "searchsorted"}
+# Functions whose first two parameters a sample has the other way round.
+_SWAPPED = {"torch.where", "torch.polygamma", "torch.special.polygamma", "torch.einsum", "F.embedding"}
 EAGER_ERRORS = (RuntimeError, ValueError, IndexError, TypeError, AttributeError, AssertionError, OverflowError)
 
 
@@ -122,8 +122,6 @@ def snippets(op: OpInfo, sample: SampleInput) -> Iterator[Snippet]:
         inputs = [sample.input, *sample.args]
         if op.name in _VARIADIC and isinstance(sample.input, (list, tuple)):
             inputs = [*sample.input, *sample.args]
-        if op.name in _SWAPPED and len(inputs) > 1 and family == "torch":
-            inputs[:2] = inputs[1::-1]
         positional = [writer.text(value) for value in inputs]
         keywords = [f"{key}={writer.text(value)}" for key, value in sample.kwargs.items()]
         args = {name: ",".join(map(str, t.shape)) + ":" + _dtype(t) for name, t in writer.values.items()}
@@ -148,29 +146,42 @@ def spellings(op: OpInfo) -> list[tuple[str, Spell]]:
     if op.name.startswith("__r"):
         symbol = _OPERATORS[op.name.strip("_")[1:]]
         return [("operators", lambda values, _: f"{values[1]} {symbol} {values[0]}")]
+    if op.name in ATTRIBUTES:
+        return [("Tensor", lambda values, _: f"{values[0]}.{op.name}")]
     found: list[tuple[str, Spell]] = []
     if not op.name.startswith("_") and "." not in op.name:
-        if hasattr(torch, op.name):
+        if callable(getattr(torch, op.name, None)):
             found.append(("torch", _function(f"torch.{op.name}")))
         if hasattr(torch.Tensor, op.name):
             found.append(("Tensor", _method(op.name)))
-            if op.inplace_variant is not None and hasattr(torch.Tensor, op.name + "_"):
-                found.append(("Tensor", _method(op.name + "_")))
+        if hasattr(torch.Tensor, op.name + "_"):
+            found.append(("Tensor", _method(op.name + "_")))
     return found
 
 
 def _function(name: str) -> Spell:
-    return lambda values, keywords: f"{name}({', '.join([*values, *keywords])})"
+    def spell(values: list[str], keywords: list[str]) -> str:
+        values = [*values[1::-1], *values[2:]] if name in _SWAPPED else values
+        return f"{name}({', '.join([*values, *keywords])})"
+
+    return spell
 
 
 def _method(name: str) -> Spell:
-    return lambda values, keywords: f"{values[0]}.{name}({', '.join([*values[1:], *keywords])})"
+    def spell(values: list[str], keywords: list[str]) -> str:
+        owner = values[0] if values[0].isidentifier() else f"({values[0]})"
+        return f"{owner}.{name}({', '.join([*values[1:], *keywords])})"
+
+    return spell
 
 
 # --- what came of a snippet -------------------------------------------------------------------------------------------
 
 
-def structure(value: Any, path: tuple[int, ...] = ()) -> list[tuple[tuple[int, ...], tuple[int, ...], str]]:
+Structure = list[tuple[tuple[int, ...], tuple[int, ...], str]]
+
+
+def structure(value: Any, path: tuple[int, ...] = ()) -> Structure:
     """Every tensor in a result: the way to it, its shape, its dtype."""
     if isinstance(value, torch.Tensor):
         return [(path, tuple(value.shape), _dtype(value))]
@@ -181,72 +192,162 @@ def structure(value: Any, path: tuple[int, ...] = ()) -> list[tuple[tuple[int, .
 
 @dataclass
 class Tally:
-    """Counts of one family, and the snippets behind the bad ones."""
+    """Counts of one family: traced as eager has it, refused (not traced, with a reason), wrong."""
 
-    traced: int = 0
-    refused: int = 0
-    wrong: int = 0
-    reasons: Counter[str] = field(default_factory=Counter)
-    faults: list[str] = field(default_factory=list)
+    right: int = 0
+    refused: Counter[str] = field(default_factory=Counter)
+    wrong: list[str] = field(default_factory=list)
 
     @property
     def total(self) -> int:
         """All snippets judged."""
-        return self.traced + self.refused + self.wrong
+        return self.right + self.refused.total() + len(self.wrong)
 
 
-def judge_valid(snippet: Snippet, expected: Any, tally: Tally) -> None:
-    """Trace a snippet that eager accepts and count what came: eager's shapes, a refusal, or something wrong."""
-    want = structure(expected)
-    try:
-        trace = rotbot.trace(snippet.code, snippet.args, "y")
-    except SnippetError as error:
-        tally.refused += 1
-        tally.reasons[f"{snippet.op}: {error.message}"] += 1
-        return
-    if trace.error is not None:
-        tally.wrong += 1
-        tally.faults.append(f"false alarm: {snippet}: {trace.error.reason}")
-        return
-    node = trace.nodes[-1]
-    got = list(zip(node.paths, node.shapes, node.dtypes, strict=True))
-    shapes = tuple(shape for _, shape, _ in want)
-    if got == want and trace.final == (shapes[0] if len(shapes) == 1 else shapes):
-        tally.traced += 1
-    else:
-        tally.wrong += 1
-        tally.faults.append(f"wrong: {snippet}: eager {want}, traced {got}, final {trace.final}")
+@dataclass
+class Survey:
+    """Tallies by family, and what was left out, by reason."""
+
+    tallies: dict[str, Tally] = field(default_factory=lambda: {family: Tally() for family in FAMILIES})
+    left_out: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def share(self) -> float:
+        """The share of snippets that came out right."""
+        tallies = self.tallies.values()
+        return sum(t.right for t in tallies) / max(1, sum(t.total for t in tallies))
+
+    @property
+    def wrong(self) -> list[str]:
+        """Every snippet that came out wrong, with what was expected and what came."""
+        return [fault for tally in self.tallies.values() for fault in tally.wrong]
+
+    def table(self, title: str, right: str, wrong: str) -> str:
+        """The counts by family, the refusals by reason and what was left out."""
+        lines = [title, f"{'family':<15}{'snippets':>9}{right:>10}{'refused':>9}{wrong:>13}"]
+        for family, t in self.tallies.items():
+            lines.append(f"{family:<15}{t.total:>9}{t.right:>10}{t.refused.total():>9}{len(t.wrong):>13}")
+        lines.append(f"{right}: {self.share:.1%}")
+        reasons: Counter[str] = sum((t.refused for t in self.tallies.values()), Counter())
+        lines += [f"  refused {count:>5}  {reason[:110]}" for reason, count in reasons.most_common()]
+        lines += [f"  left out {count:>5}  {reason}" for reason, count in self.left_out.most_common()]
+        return "\n".join(lines)
 
 
-def valid_snippets(
-    per_op: int | None, left_out: Counter[str], ops: Iterable[OpInfo] = op_db
-) -> Iterator[tuple[Snippet, Any]]:
-    """Snippets of every operator's samples (at most ``per_op`` of them, evenly spread) with eager's result.
-
-    What is not expressible is counted in ``left_out`` by reason.
-    """
+def survey_samples(per_op: int | None, ops: Iterable[OpInfo] = op_db) -> tuple[Survey, Survey]:
+    """Trace every operator's samples, at most ``per_op`` of them, evenly spread. First what eager accepts, then the
+    spellings of those samples that eager rejects (``x.add_(y)`` where ``x + y`` is larger than ``x``)."""
+    valid, rejected = Survey(), Survey()
     for op in ops:
         if not spellings(op):
-            left_out["no public name"] += 1
+            valid.left_out["operators without a public name"] += 1
             continue
         if not op.supports_dtype(torch.float32, "cpu"):
-            left_out["no float32 on the CPU"] += 1
+            valid.left_out["operators without float32 on the CPU"] += 1
             continue
         torch.manual_seed(0)
         samples = list(op.sample_inputs("cpu", torch.float32))
         for sample in samples if per_op is None else samples[:: max(1, -(-len(samples) // per_op))]:
-            try:
-                found = list(snippets(op, sample))
-            except NotExpressible as error:
-                left_out[str(error)] += 1
+            for snippet in _expressible(op, sample, valid.left_out):
+                message = judge(snippet, valid)
+                if message is not None:
+                    _judge_rejected(snippet, message, rejected)
+    return valid, rejected
+
+
+def survey_errors(ops: Iterable[OpInfo] = op_db) -> Survey:
+    """Trace every operator's ``error_inputs``.
+
+    Left out, counted by reason: what is no literal, what eager accepts once devices, layouts, strides and gradients are
+    gone, and what eager accepts for some values of the same shapes and dtypes (then no shape tracer can reject it).
+    """
+    survey = Survey()
+    for op in ops:
+        if op.error_inputs_func is None or not spellings(op):
+            continue
+        for error in op.error_inputs("cpu"):
+            if "out" in error.sample_input.kwargs:
+                survey.left_out["about out="] += 1
                 continue
-            for snippet in found:
-                try:
-                    result = snippet.eager()
-                except EAGER_ERRORS:
-                    left_out["eager rejects the line"] += 1
-                    continue
-                if structure(result):
-                    yield snippet, result
+            for snippet in _expressible(op, error.sample_input, survey.left_out):
+                message = rejection(snippet, snippet.values)
+                if message is None:
+                    survey.left_out["eager accepts the line"] += 1
                 else:
-                    left_out["returns no tensor"] += 1
+                    _judge_rejected(snippet, message, survey)
+    return survey
+
+
+def _expressible(op: OpInfo, sample: SampleInput, left_out: Counter[str]) -> list[Snippet]:
+    try:
+        return list(snippets(op, sample))
+    except NotExpressible as error:
+        left_out[str(error)] += 1
+        return []
+
+
+def judge(snippet: Snippet, survey: Survey) -> str | None:
+    """Trace a snippet and count what came, against eager's result. Eager's own message where eager rejects it."""
+    try:
+        want = structure(snippet.eager())
+    except EAGER_ERRORS as error:
+        return _message(error)
+    tally = survey.tallies[snippet.family]
+    if not want:
+        survey.left_out["returns no tensor"] += 1
+        return None
+    try:
+        trace = rotbot.trace(snippet.code, snippet.args, "y")
+    except RotbotError as error:
+        tally.refused[f"{snippet.op}: {getattr(error, 'message', error)}"] += 1
+        return None
+    if trace.error is not None:
+        tally.wrong.append(f"{snippet}: eager accepts it, the trace says {trace.error.reason}")
+        return None
+    node = trace.nodes[-1]
+    got = list(zip(node.paths, node.shapes, node.dtypes, strict=True))
+    shapes = tuple(shape for _, shape, _ in want)
+    if got == want and trace.final == (shapes[0] if len(shapes) == 1 else shapes):
+        tally.right += 1
+    else:
+        tally.wrong.append(f"{snippet}: eager has {want}, the trace {got}, final {trace.final}")
+    return None
+
+
+def _judge_rejected(snippet: Snippet, message: str, survey: Survey) -> None:
+    """Trace a snippet that eager rejects and count what came: a :class:`rotbot.StepError` is right."""
+    if any(rejection(snippet, values) is None for values in _other_values(snippet)):
+        survey.left_out["only these values are rejected"] += 1
+        return
+    tally = survey.tallies[snippet.family]
+    try:
+        trace = rotbot.trace(snippet.code, snippet.args, "y")
+    except RotbotError as error:
+        tally.refused[f"{snippet.op}: {getattr(error, 'message', error)}"] += 1
+        return
+    if trace.error is None:
+        tally.wrong.append(f"{snippet}: the trace accepts it, eager says {message}")
+    else:
+        tally.right += 1
+
+
+def rejection(snippet: Snippet, values: dict[str, torch.Tensor]) -> str | None:
+    """Eager's message for the snippet on these values; None where it accepts them."""
+    try:
+        snippet.eager(values)
+    except EAGER_ERRORS as error:
+        return _message(error)
+    return None
+
+
+def _message(error: BaseException) -> str:
+    return str(error).split("\n")[0] or type(error).__name__
+
+
+def _other_values(snippet: Snippet) -> Iterator[dict[str, torch.Tensor]]:
+    generator = torch.Generator().manual_seed(0)
+    for scale, shift in ((0, 0), (1, 1), (2, 0), (5, 0)):
+        yield {
+            name: (torch.rand(t.shape, generator=generator) * scale + shift).to(t.dtype)
+            for name, t in snippet.values.items()
+        }
