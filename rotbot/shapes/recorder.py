@@ -272,7 +272,7 @@ def to_refs(value: Any) -> Any:
         return [to_refs(item) for item in value]
     if kind is slice:
         return slice(to_refs(value.start), to_refs(value.stop), to_refs(value.step))
-    if isinstance(value, (torch.dtype, torch.memory_format)):
+    if isinstance(value, (torch.dtype, torch.memory_format, torch.layout)):
         return Named(NAMED[value])
     if kind is TensorMeta:
         return ("tensor", value.shape)
