@@ -1,0 +1,27 @@
+"""``rotbot sft``: supervised fine-tuning from a recipe."""
+
+from __future__ import annotations
+
+import typer
+
+
+def sft(
+    overrides: list[str] = typer.Argument(None, metavar="[KEY=VALUE]...", help="Settings, e.g. data.dataset=PATH."),
+    config: str = typer.Option("tiny", "--config", "-c", help="A shipped recipe's name or a YAML file."),
+    resume: bool = typer.Option(False, "--resume", help="Continue from the last checkpoint in the output folder."),
+    dry_run: bool = typer.Option(False, "--dry-run", help="Check the settings and the data, say what would run."),
+    json_output: bool = typer.Option(False, "--json", help="Print the result as JSON on stdout, progress on stderr."),
+) -> None:
+    """Train a model on the completions of a dataset: packed, resumable, fast on a CPU.
+
+    Example: rotbot sft --config tiny data.dataset=DATA output=runs/tiny
+    """
+    from rotbot.config import apply_overrides, build, read_yaml
+    from rotbot.recipes import find_recipe
+    from rotbot.sft.config import SftConfig
+
+    settings = build(SftConfig, apply_overrides(read_yaml(find_recipe(config)), overrides or []))
+
+    from rotbot.sft.report import run_with_progress
+
+    run_with_progress(settings, resume=resume, dry_run=dry_run, as_json=json_output)

@@ -1,0 +1,67 @@
+"""Metrics on disk: one JSON object a line in ``metrics.jsonl``, and TensorBoard's files on demand."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    from rotbot.sft.trainer import Progress
+
+
+class Metrics:
+    """Writes a run's metrics. Lines beyond ``step`` (of a process that was killed after its last checkpoint) go."""
+
+    def __init__(self, folder: Path, step: int, tensorboard: bool) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / "metrics.jsonl"
+        kept = _lines_up_to(path, step) if step else []
+        fresh = folder / ".metrics.jsonl.new"
+        fresh.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
+        os.replace(fresh, path)
+        self._file = path.open("a", encoding="utf-8")
+        self._board: Any = None
+        if tensorboard:
+            from torch.utils.tensorboard import SummaryWriter
+
+            self._board = SummaryWriter(str(folder / "tensorboard"), purge_step=step + 1)
+
+    def write(self, progress: Progress) -> None:
+        """Append one line."""
+        values: dict[str, float] = {
+            "loss": progress.loss, "lr": progress.lr, "grad_norm": progress.grad_norm,
+            "tokens_per_second": progress.tokens_per_second, "epoch": progress.epoch,
+        }  # fmt: skip
+        if progress.validation is not None:
+            values["validation_loss"] = progress.validation.loss
+            values["validation_token_accuracy"] = progress.validation.token_accuracy
+            values["validation_exact"] = progress.validation.exact
+        self._file.write(json.dumps({"step": progress.step, "tokens": progress.tokens, **values}) + "\n")
+        self._file.flush()
+        if self._board is not None:
+            for name, value in values.items():
+                self._board.add_scalar(name, value, progress.step)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._file.close()
+        if self._board is not None:
+            self._board.close()
+
+
+def _lines_up_to(path: Path, step: int) -> list[str]:
+    if not path.is_file():
+        return []
+    kept = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            if json.loads(line)["step"] <= step:
+                kept.append(line)
+        except ValueError:  # the line a killed process was writing
+            break
+    return kept

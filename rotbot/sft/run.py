@@ -1,0 +1,128 @@
+"""Everything a run is made of, built from its configuration; nothing is trained here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from rotbot.models.config import ModelConfig, size
+from rotbot.models.qwen3 import build_qwen3, init_weights
+from rotbot.sft.config import ModelSection, SftConfig
+from rotbot.sft.data import Samples, prepare
+from rotbot.sft.forward import PackedForward
+from rotbot.sft.optim import Optimizers, build_optimizers
+from rotbot.sft.packing import PackStream
+from rotbot.sft.schedule import total_steps
+
+if TYPE_CHECKING:
+    from torchtune.modules import TransformerDecoder
+    from transformers import PreTrainedTokenizerBase
+
+_VOCAB_MULTIPLE = 64
+_FREE = ("output", "threads", "log_every", "eval_every", "save_every", "tensorboard", "save_dtype", "data.cache")
+"""Settings that do not decide the weights, so a resumed run may change them."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run ready to train: ``packs_per_step`` packs from ``stream`` make a step, ``total`` steps the run."""
+
+    config: SftConfig
+    model: TransformerDecoder
+    model_config: ModelConfig
+    tokenizer: PreTrainedTokenizerBase
+    train: Samples
+    validation: Samples
+    forward: PackedForward
+    optimizers: Optimizers
+    stream: PackStream
+    packs_per_step: int
+    total: int
+
+    @property
+    def folder(self) -> Path:
+        """The run's folder: ``checkpoints/``, ``model/``, ``metrics.jsonl``, and ``data/`` unless cached elsewhere."""
+        return Path(self.config.output)
+
+    @property
+    def pad_id(self) -> int:
+        """The token that fills up packs."""
+        return int(self.tokenizer.pad_token_id or 0)  # pyright: ignore[reportArgumentType]
+
+    def settings(self) -> dict[str, Any]:
+        """The settings that decide the weights, flat."""
+        flat = flatten(asdict(self.config))
+        chosen = {key: value for key, value in flat.items() if key not in _FREE}
+        return {**chosen, "precision": str(self.forward.dtype), "total_steps": self.total}
+
+    def parameters(self) -> int:
+        """How many numbers are trained."""
+        return sum(p.numel() for p in self.model.parameters())
+
+
+def flatten(values: dict[str, Any], path: str = "") -> dict[str, Any]:
+    """``{'a': {'b': 1}}`` → ``{'a.b': 1}``."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        flat.update(flatten(value, f"{path}{key}.") if isinstance(value, dict) else {f"{path}{key}": value})
+    return flat
+
+
+def precision(name: str) -> torch.dtype:
+    """``auto`` is bfloat16 where the machine multiplies it natively (AMX, AVX512-BF16, a GPU's tensor cores)."""
+    if name == "auto":
+        abilities = torch.cpu.get_capabilities()
+        name = "bfloat16" if abilities.get("amx_bf16") or abilities.get("avx512_bf16") else "float32"
+    return torch.bfloat16 if name == "bfloat16" else torch.float32
+
+
+def fresh_config(section: ModelSection, vocabulary: int) -> ModelConfig:
+    """The configuration of a model from scratch; the vocabulary is rounded up to a multiple of 64."""
+    names = ("dim", "layers", "heads", "kv_heads", "head_dim", "ffn_dim", "rope_base")
+    given = {name: getattr(section, name) for name in names if getattr(section, name) is not None}
+    rounded = -(-vocabulary // _VOCAB_MULTIPLE) * _VOCAB_MULTIPLE
+    return replace(size(section.size), vocab_size=rounded, **given)
+
+
+def build_run(config: SftConfig, note: Callable[[str], None] | None = None) -> Run:
+    """Read and encode the data, build model and optimizers. Raises :class:`~rotbot.errors.InputError` and
+    :class:`~rotbot.errors.ConfigError` for anything that cannot be used."""
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    section, data = config.model, config.data
+    tokenizer = section.tokenizer or section.init
+    if tokenizer is not None:
+        from rotbot.models.loading import resolve
+
+        tokenizer = str(resolve(tokenizer))
+    cache = Path(data.cache) if data.cache else Path(config.output) / "data"
+    prepared = prepare(
+        cache, data.dataset, data.name, tokenizer, section.vocab_size, data.max_length, data.train_rows,
+        data.validation_rows, note,
+    )  # fmt: skip
+    if section.init is not None:
+        from rotbot.models.loading import load
+
+        loaded = load(section.init, dtype=torch.float32)
+        model, model_config = loaded.model, loaded.config
+    else:
+        model_config = fresh_config(section, len(prepared.tokenizer))
+        model = build_qwen3(model_config)
+        init_weights(model, config.seed)
+    dtype = precision(config.precision)
+    optimizer = config.optimizer
+    optimizers = build_optimizers(
+        model, optimizer.name, optimizer.momentum, (optimizer.beta1, optimizer.beta2), optimizer.weight_decay, dtype
+    )
+    pad_id = int(prepared.tokenizer.pad_token_id or 0)  # pyright: ignore[reportArgumentType]
+    stream = PackStream(prepared.train, config.batch.pack_tokens, pad_id, config.seed)
+    packs_per_step = config.batch.step_tokens // config.batch.pack_tokens
+    total = total_steps(config.schedule, config.batch.step_tokens, stream.packs_per_epoch, packs_per_step)
+    return Run(
+        config, model, model_config, prepared.tokenizer, prepared.train, prepared.validation,
+        PackedForward(model, model_config, dtype, config.compile), optimizers, stream, packs_per_step, total,
+    )  # fmt: skip
