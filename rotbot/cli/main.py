@@ -7,7 +7,10 @@ import sys
 import typer
 
 from rotbot import __version__
+from rotbot.cli.demo import demo
 from rotbot.cli.generate import generate
+from rotbot.cli.predict import predict
+from rotbot.cli.sft import sft
 from rotbot.cli.trace import trace
 from rotbot.errors import RotbotError
 
@@ -36,7 +39,10 @@ def _root(
 
 
 app.command()(trace)
+app.command()(predict)
+app.command()(demo)
 app.command()(generate)
+app.command()(sft)
 
 
 def main() -> None:

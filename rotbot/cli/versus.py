@@ -1,0 +1,178 @@
+"""How a model's steps look beside the truth: a table with a mark for every step, the verdict, the speed.
+
+Shared by the commands that run a model. As in :mod:`rotbot.cli.view`, rich comes when something is shown, and a model's
+text is shown as it is, without the control characters a terminal would obey.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from rotbot.cli.view import printable, shapes_text, step_text
+from rotbot.inference.engine import Completion, Engine, Sampling, follow
+from rotbot.rewards.compare import Comparison, compare, explain
+from rotbot.shapes.text import as_shapes
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from rotbot.problem import Problem
+    from rotbot.shapes.trace import ShapeTrace, Step
+
+_ONE_LINE_WIDTH = 110
+_REFRESH_SECONDS = 0.05
+_MAX_UNREADABLE = 3
+_MAX_PARTIAL = 200
+
+
+def versus_table(comparison: Comparison, model: str, width: int, partial: str | None = None) -> Table:
+    """One row a step, one for the end: what the model wrote, whether it is so, what torch.fx says.
+
+    ``width`` is the console's: in a narrow one a step takes two lines. ``partial`` is the line that the model is at
+    (None: it has ended); steps it has not reached get no mark.
+    """
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    wide = width >= _ONE_LINE_WIDTH
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", show_edge=False)
+    table.add_column("step", justify="right", style="dim", no_wrap=True)
+    table.add_column(printable(model), overflow="fold")
+    table.add_column("", no_wrap=True)
+    table.add_column("torch.fx", overflow="fold")
+    writing = partial is not None
+    for pair in comparison.pairs:
+        row = f"{pair.index}"
+        if pair.claimed is not None:
+            table.add_row(row, _cell(pair.claimed, wide), _mark(pair.match), _cell(pair.true, wide))
+        elif writing:
+            now = pair.index == comparison.steps_claimed
+            table.add_row(row, Text(_tail(partial) if now else "", style="dim"), "", _cell(pair.true, wide))
+        else:
+            table.add_row(row, _cell(None, wide), _mark(False), _cell(pair.true, wide))
+    if not writing:
+        for _, line in comparison.claimed.malformed[:_MAX_UNREADABLE]:
+            table.add_row("", Text(f"unreadable: {_tail(line)}", style="red"), _mark(False), "")
+    ended = comparison.claimed.final is not None or comparison.claimed.error is not None
+    mark = Text() if writing and not ended else _mark(comparison.final_correct)
+    claimed = Text() if writing and not ended else _ending(comparison.claimed)
+    table.add_row("final", claimed, mark, _ending(comparison.truth))
+    return table
+
+
+def _cell(step: Step | None, wide: bool) -> Text:
+    from rich.text import Text
+
+    if step is None:
+        return Text("—", style="dim")
+    return Text.assemble((printable(step.op), "bold"), "  " if wide else "\n").append_text(step_text(step))
+
+
+def _mark(match: bool) -> Text:
+    from rich.text import Text
+
+    return Text("✓", style="bold green") if match else Text("✗", style="bold red")
+
+
+def _ending(trace: ShapeTrace) -> Text:
+    from rich.text import Text
+
+    if trace.error is not None:
+        return Text(f"error at step {trace.error.step}", style="bold red")
+    return Text("—", style="dim") if trace.final is None else shapes_text(as_shapes(trace.final))
+
+
+def _tail(text: str) -> str:
+    return printable(text[:_MAX_PARTIAL])
+
+
+def verdict_text(comparison: Comparison, completion: Completion) -> Text:
+    """The verdict's line: ✓, or ✗ and where the model leaves the truth; it says if the model ran out of tokens."""
+    from rich.text import Text
+
+    sign, style = ("✓", "bold green") if comparison.faithful else ("✗", "yellow" if comparison.lucky else "bold red")
+    cut = f" (cut off after {len(completion.tokens)} tokens)" if completion.finish_reason == "length" else ""
+    return Text.assemble((f"{sign} ", style), (printable(explain(comparison)) + cut, style))
+
+
+def speed(tokens: int, seconds: float) -> str:
+    """``87 tokens in 0.41 s (212 tokens/s)``."""
+    return f"{tokens} tokens in {seconds:.2f} s ({tokens / max(seconds, 1e-9):,.0f} tokens/s)"
+
+
+def answer(
+    engine: Engine, problem: Problem, truth: ShapeTrace, sampling: Sampling, model: str, out: Console, live: bool
+) -> tuple[Completion, Comparison]:
+    """Let the model answer, and print the table and the verdict on ``out``.
+
+    ``live`` shows the model's steps as they come; what it showed is then replaced by the whole table.
+    """
+    if live:
+        completion = _answer_live(engine, problem, truth, sampling, model, out)
+    else:
+        completion = engine.generate([problem], sampling)[0]
+    comparison = compare(truth, completion.text)
+    out.print(versus_table(comparison, model, out.width))
+    out.print()
+    out.print(verdict_text(comparison, completion), soft_wrap=True)
+    return completion, comparison
+
+
+def _answer_live(
+    engine: Engine, problem: Problem, truth: ShapeTrace, sampling: Sampling, model: str, out: Console
+) -> Completion:
+    from rich.live import Live
+
+    text, shown_at = "", 0.0
+
+    def table() -> Table:
+        whole, _, partial = text.rpartition("\n")
+        return versus_table(compare(truth, whole), model, out.width, partial)
+
+    def on_text(piece: str) -> None:
+        nonlocal text, shown_at
+        text += piece
+        if (now := time.monotonic()) - shown_at >= _REFRESH_SECONDS:
+            shown_at = now
+            view.update(table(), refresh=True)
+
+    with Live(table(), console=out, auto_refresh=False, transient=True) as view:
+        return follow(engine.stream(problem, sampling), on_text)
+
+
+def comparison_data(comparison: Comparison) -> dict[str, Any]:
+    """A comparison for machines: ``steps`` of both sides, ``final`` of both, ``verdict``, and the scores."""
+    kind = "faithful" if comparison.faithful else "lucky" if comparison.lucky else "wrong"
+    return {
+        "steps": [
+            {"step": pair.index, "match": pair.match, "model": _step_data(pair.claimed), "truth": _step_data(pair.true)}
+            for pair in comparison.pairs
+        ],
+        "final": {
+            "match": comparison.final_correct,
+            "model": _ending_data(comparison.claimed),
+            "truth": _ending_data(comparison.truth),
+        },
+        "verdict": {"kind": kind, "step": comparison.divergence, "text": explain(comparison)},
+        "scores": {
+            name: getattr(comparison, name)
+            for name in (
+                "parsed", "final_correct", "steps_correct", "steps_total", "steps_claimed", "faithful", "lucky",
+            )
+        },
+    }  # fmt: skip
+
+
+def _step_data(step: Step | None) -> dict[str, Any] | None:
+    if step is None:
+        return None
+    return {"op": step.op, "inputs": step.inputs, "outputs": step.outputs, "reason": step.reason}
+
+
+def _ending_data(trace: ShapeTrace) -> dict[str, Any]:
+    """``shape`` (ints, or lists of ints for a tuple of tensors) or ``error_step``, the other null; both if no end."""
+    return {"shape": trace.final, "error_step": None if trace.error is None else trace.error.step}

@@ -1,0 +1,7 @@
+"""Local generation: one :class:`Engine` protocol, and two engines that start from the very tokens training used."""
+
+from __future__ import annotations
+
+from rotbot.inference.engine import Completion, Engine, Sampling, follow, open_engine
+
+__all__ = ["Completion", "Engine", "Sampling", "follow", "open_engine"]

@@ -1,0 +1,186 @@
+"""Generation with vLLM, in this process. The only module that imports vllm.
+
+vLLM gets token ids and gives token ids: prompts and texts are made as for the other engine. Requests are added and
+stepped here rather than with ``LLM.generate``, which cannot stream.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import deque
+from collections.abc import Generator, Iterator, Sequence
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import torch
+
+from rotbot.errors import InputError
+from rotbot.inference.engine import GREEDY, Completion, FinishReason, Prompt, Sampling
+from rotbot.inference.requests import Request, RunPlan, TextStream, completion, make_requests, one_request, plan_run
+from rotbot.models.config import ModelConfig
+from rotbot.models.tokenizer import end_ids, load_tokenizer
+from rotbot.models.weights import read_config
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from transformers import PreTrainedTokenizerBase
+    from vllm import LLM
+
+CPU_CACHE_BYTES = 2**29
+"""Memory for keys and values on a CPU, unless full contexts need more or ``VLLM_CPU_KVCACHE_SPACE`` (GiB) is set."""
+
+_ENVIRONMENT = {
+    "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
+    "VLLM_NO_USAGE_STATS": "1",
+    "VLLM_LOGGING_LEVEL": "ERROR",
+    "VLLM_CPU_OMP_THREADS_BIND": "nobind",  # the process is not vLLM's alone
+}
+
+Event = tuple[int, list[int], FinishReason | None]
+"""A request's number, its new tokens, and why it ends with them (None: it goes on)."""
+
+
+class VllmEngine:
+    """An :class:`~rotbot.inference.Engine` on a model folder. ``llm`` is vLLM's own object, for what is not here.
+
+    Raises :class:`~rotbot.errors.InputError` if vLLM is installed but cannot be imported.
+    """
+
+    name = "vllm"
+
+    def __init__(self, path: Path, dtype: str, context: int) -> None:
+        for name, value in _ENVIRONMENT.items():
+            os.environ.setdefault(name, value)
+        config = read_config(path)
+        self.tokenizer: PreTrainedTokenizerBase = load_tokenizer(path)
+        self._ends = end_ids(self.tokenizer)
+        self._context = min(context, config.max_positions)
+        self._numbers = count()
+        self._inbox: dict[str, deque[Any]] = {}  # a step may bring news for another stream that is open
+        self.llm: LLM | None = _load(path, config, plan_run(path, dtype), self._context)
+
+    def generate(self, prompts: Sequence[Prompt], sampling: Sampling = GREEDY) -> list[Completion]:
+        """See :class:`~rotbot.inference.Engine`."""
+        start = time.perf_counter()
+        requests = make_requests(self.tokenizer, prompts, sampling, self._context)
+        tokens: list[list[int]] = [[] for _ in requests]
+        done: dict[int, Completion] = {}
+        for number, new, reason in self._run(requests, sampling):
+            tokens[number] += new
+            if reason is not None:
+                done[number] = completion(self.tokenizer, tokens[number], reason, time.perf_counter() - start)
+        return [done[number] for number in range(len(requests))]
+
+    def stream(self, prompt: Prompt, sampling: Sampling = GREEDY) -> Generator[str, None, Completion]:
+        """See :class:`~rotbot.inference.Engine`."""
+        start = time.perf_counter()
+        request = one_request(self.tokenizer, prompt, sampling, self._context)
+        text, tokens, end = TextStream(self.tokenizer), list[int](), None
+        for _, new, end in self._run([request], sampling):
+            tokens += new
+            shown = new[:-1] if end == "stop" else new
+            if piece := "".join([text.push(token) for token in shown]):
+                yield piece
+        if piece := text.flush():
+            yield piece
+        assert end is not None, "a request ends with a reason"
+        return completion(self.tokenizer, tokens, end, time.perf_counter() - start)
+
+    def close(self) -> None:
+        """See :class:`~rotbot.inference.Engine`."""
+        if self.llm is not None:
+            self.llm.llm_engine.engine_core.shutdown()
+            self.llm = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _run(self, requests: Sequence[Request], sampling: Sampling) -> Iterator[Event]:
+        """Step vLLM until these requests end. Those still open when the caller stops listening are aborted."""
+        if self.llm is None:
+            raise InputError("engine: expected an open engine, got one that is closed")
+        engine: Any = self.llm.llm_engine
+        numbers: dict[str, int] = {}
+        try:
+            for number, request in enumerate(requests):
+                name = f"rotbot-{next(self._numbers)}"
+                prompt = {"prompt_token_ids": list(request.ids)}
+                engine.add_request(name, prompt, self._parameters(request, sampling))
+                numbers[name], self._inbox[name] = number, deque()
+            while numbers:
+                for output in engine.step():
+                    self._inbox[output.request_id].append(output.outputs[0])
+                for name, number in list(numbers.items()):
+                    for made in _drained(self._inbox[name]):
+                        reason = _reason(made.finish_reason)
+                        if reason is not None:
+                            del numbers[name], self._inbox[name]
+                        yield number, list(made.token_ids), reason
+        finally:
+            if numbers:
+                engine.abort_request(list(numbers))
+                for name in numbers:
+                    del self._inbox[name]
+
+    def _parameters(self, request: Request, sampling: Sampling) -> Any:
+        from vllm import SamplingParams
+        from vllm.sampling_params import RequestOutputKind
+
+        return SamplingParams(
+            max_tokens=request.limit,
+            temperature=sampling.temperature,
+            top_p=sampling.top_p,
+            seed=request.seed,
+            stop_token_ids=self._ends,
+            detokenize=False,
+            output_kind=RequestOutputKind.DELTA,
+        )
+
+
+def _drained(news: deque[Any]) -> Iterator[Any]:
+    while news:
+        yield news.popleft()
+
+
+def _reason(text: str | None) -> FinishReason | None:
+    if text is None or text == "stop" or text == "length":
+        return text
+    raise AssertionError(f"vLLM ended a request with {text!r}, which nobody asked for")
+
+
+def _load(path: Path, config: ModelConfig, plan: RunPlan, context: int) -> LLM:
+    set_num_threads = torch.set_num_threads
+    try:
+        from vllm import LLM
+    except ImportError as error:
+        raise InputError(
+            f"engine: vllm is installed but cannot be imported ({error}); use the engine transformers"
+        ) from error
+    options: dict[str, Any] = {}
+    if not plan.gpu and "VLLM_CPU_KVCACHE_SPACE" not in os.environ:
+        width = 2 if plan.dtype in ("bfloat16", "float16") else 4
+        one_context = 2 * config.layers * config.kv_heads * config.head_dim * width * context
+        options["kv_cache_memory_bytes"] = max(CPU_CACHE_BYTES, 2 * one_context)
+    try:
+        return LLM(
+            model=str(path),
+            dtype=plan.dtype,  # pyright: ignore[reportArgumentType]
+            max_model_len=context,
+            enforce_eager=plan.small or not plan.gpu,
+            distributed_executor_backend="uni",
+            skip_tokenizer_init=True,
+            generation_config="vllm",
+            disable_log_stats=True,
+            use_tqdm_on_load=False,
+            **options,
+        )
+    finally:
+        torch.set_num_threads = set_num_threads  # vLLM's CPU worker replaces it by a function that does nothing

@@ -1,0 +1,155 @@
+"""A model's completion beside the truth, step by step.
+
+Steps are aligned by their number. A step is true if its operation, input shapes, output shapes and (where torch rejects
+it) reason are exactly the truth's. The work a step may show is not looked at here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import zip_longest
+
+from rotbot.shapes.text import as_shapes, render_final, render_step
+from rotbot.shapes.trace import Shape, ShapeTrace, Step
+
+_SHOWN = 120
+
+
+@dataclass(frozen=True, slots=True)
+class StepPair:
+    """Step ``index`` as the model claims it and as it is; None where that side has no such step."""
+
+    index: int
+    claimed: Step | None
+    true: Step | None
+
+    @property
+    def match(self) -> bool:
+        """Whether both sides have the step and say the same."""
+        return self.claimed is not None and self.true is not None and _same_step(self.claimed, self.true)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What a completion got right.
+
+    ``parsed``: every line is in the grammar and there is a final line. ``final_correct``: the final line is the
+    truth's. ``steps_correct``: the length of the longest true prefix. ``faithful``: parsed, as many steps as the truth
+    has, all of them true, and the final line correct. ``lucky``: the final line is correct without that.
+    ``divergence``: the first step that is not the truth's (missing or surplus ones too), None if there is none.
+    """
+
+    claimed: ShapeTrace
+    truth: ShapeTrace
+    pairs: tuple[StepPair, ...]
+    parsed: bool
+    final_correct: bool
+    steps_correct: int
+
+    @property
+    def steps_total(self) -> int:
+        """The number of steps of the truth."""
+        return len(self.truth.steps)
+
+    @property
+    def steps_claimed(self) -> int:
+        """The number of steps that the model wrote in the grammar."""
+        return len(self.claimed.steps)
+
+    @property
+    def divergence(self) -> int | None:
+        """The index of the first pair that does not match."""
+        return self.steps_correct if self.steps_correct < len(self.pairs) else None
+
+    @property
+    def faithful(self) -> bool:
+        """Every step true, none missing or surplus, the final line correct, nothing else written."""
+        return self.parsed and self.final_correct and self.divergence is None
+
+    @property
+    def lucky(self) -> bool:
+        """The final line is correct, the way to it is not."""
+        return self.final_correct and not self.faithful
+
+
+def compare(truth: ShapeTrace, completion: str) -> Comparison:
+    """Hold ``completion``, any text, against ``truth``. Never raises on what a model wrote; linear time."""
+    claimed = ShapeTrace.parse(completion)
+    pairs = tuple(
+        StepPair(index, *pair) for index, pair in enumerate(zip_longest(claimed.steps, truth.steps, fillvalue=None))
+    )
+    answered = claimed.final is not None or claimed.error is not None
+    return Comparison(
+        claimed=claimed,
+        truth=truth,
+        pairs=pairs,
+        parsed=answered and not claimed.malformed,
+        final_correct=answered and _ending(claimed) == _ending(truth),
+        steps_correct=next((pair.index for pair in pairs if not pair.match), len(pairs)),
+    )
+
+
+def _same_step(claimed: Step, true: Step) -> bool:
+    return (claimed.op, claimed.inputs, claimed.outputs, claimed.reason) == (
+        true.op, true.inputs, true.outputs, true.reason,
+    )  # fmt: skip
+
+
+def _ending(trace: ShapeTrace) -> tuple[Shape, ...] | int | None:
+    """The final shapes, or the step at which the program is rejected."""
+    if trace.error is not None:
+        return trace.error.step
+    return None if trace.final is None else as_shapes(trace.final)
+
+
+def explain(comparison: Comparison) -> str:
+    """The verdict in a sentence: all right, lucky, or where the model leaves the truth and how."""
+    if comparison.faithful:
+        count = comparison.steps_total
+        return f"all {count} steps and the final shape are right" if count != 1 else "the step and its shape are right"
+    where = _divergence(comparison)
+    if comparison.lucky:
+        return f"lucky: the final shape is right, but {where}"
+    return where
+
+
+def _divergence(comparison: Comparison) -> str:
+    index, claimed, truth = comparison.divergence, comparison.claimed, comparison.truth
+    if index is None:
+        if claimed.malformed:
+            return f"a line is not in the format: {_short(claimed.malformed[0][1])}"
+        if claimed.final is None and claimed.error is None:
+            return "all steps are right, but there is no final line"
+        return (
+            f"all steps are right, but the end is {_short(render_final(claimed))!s}, not {_short(render_final(truth))}"
+        )
+    pair = comparison.pairs[index]
+    if pair.claimed is None:
+        assert pair.true is not None, "a pair has at least one side"
+        at = f"step {index} is missing: {_short(render_step(index, pair.true))}"
+        return f"{at} (unreadable: {_short(claimed.malformed[0][1])})" if claimed.malformed else at
+    if pair.true is None:
+        return f"step {index} is one too many: the truth has {comparison.steps_total}"
+    return f"step {index} is wrong: {_difference(pair.claimed, pair.true)}"
+
+
+def _difference(claimed: Step, true: Step) -> str:
+    """The first field that differs, in the order in which a step is written."""
+    if claimed.op != true.op:
+        return f"the operation is {_short(true.op)}, the model wrote {_short(claimed.op)}"
+    if claimed.inputs != true.inputs:
+        return f"{_short(true.op)} reads {_shapes(true.inputs)}, the model wrote {_shapes(claimed.inputs)}"
+    if true.reason is not None:
+        wrote = f"the model wrote {_shapes(claimed.outputs)}" if claimed.reason is None else "for another reason"
+        return f"torch rejects {_short(true.op)} ({_short(true.reason)}), {wrote}"
+    if claimed.reason is not None:
+        return f"{_short(true.op)} gives {_shapes(true.outputs)}, the model wrote that torch rejects it"
+    return f"{_short(true.op)} gives {_shapes(true.outputs)}, the model wrote {_shapes(claimed.outputs)}"
+
+
+def _shapes(shapes: tuple[Shape, ...]) -> str:
+    return _short(", ".join(["[" + ", ".join(map(str, shape)) + "]" for shape in shapes]) or "no tensor")
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
