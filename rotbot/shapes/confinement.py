@@ -27,10 +27,16 @@ from rotbot.shapes.wire import TIME, receive, send
 MEMORY_BYTES = 1_000_000_000
 """What a child may hold in memory, torch's own 250 MB included."""
 
-WARM_UP = "y = (x.transpose(1, 2) @ x[:, None, 0].expand(2, 4, 6)).softmax(-1).quantile(0.5, dim=0) + 1"
+WARM_UP = """
+y = (x.transpose(1, 2) @ x[:, None, 0].expand(2, 4, 6)).softmax(-1).quantile(0.5, dim=0) + 1
+z = nn.Linear(6, 6)(y)
+"""
 """A snippet over ``x`` of shape [2, 4, 6] that makes torch do its lazy imports."""
 
 _PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS = 1, 38
+_NO_FILE = "<unknown>"
+"""What ``ast.parse`` calls its source: for a syntax error Python looks for a file of that name, to quote the line."""
+
 _HONEST_EVENTS = frozenset(
     {
         "compile",  # ast.parse; running what was compiled would be an "exec" event
@@ -112,7 +118,7 @@ def in_bytes(ru_maxrss: int) -> int:
 
 def _refuse(request: socket.socket, event: str, args: tuple[Any, ...]) -> None:
     """The audit hook: ends the request at the first event that honest tracing does not cause."""
-    if event in _HONEST_EVENTS:
+    if event in _HONEST_EVENTS or (event == "open" and args[0] == _NO_FILE):
         return
     detail = f" ({args[0]!r:.80})" if args and isinstance(args[0], (str, bytes, int)) else ""
     error = UnsafeSnippet(f"tracing this snippet would cause {event!r}{detail}, which an isolated trace refuses")

@@ -68,7 +68,7 @@ def test_accepted_forms(value: object, shape: tuple[int, ...], dtype: str) -> No
     ],
 )
 def test_refused_forms_say_why_and_which(value: object, words: str) -> None:
-    with pytest.raises(InputError, match="^weight: ") as caught:
+    with pytest.raises(InputError, match=r"^weight: ") as caught:
         parse_arg(value, "weight")  # pyright: ignore[reportArgumentType]
     assert words in str(caught.value)
     assert len(str(caught.value)) < 300
