@@ -44,7 +44,7 @@ def _length(value: Any) -> int:
 
 
 def binary(name: str, left: Any, right: Any) -> Any:
-    """Python's binary operator on plain values. Raises what Python raises, and ``LimitExceeded`` before it gets large."""
+    """Python's binary operator on plain values. Raises what Python raises, and ``LimitExceeded`` if it gets large."""
     if not isinstance(left, PLAIN) or not isinstance(right, PLAIN):
         raise UnsupportedSnippet(f"operator {name} on {kind(left)} and {kind(right)} is not supported")
     if name == "mod" and isinstance(left, str):
@@ -85,8 +85,6 @@ def _range(*args: Any) -> range:
     return bounded(range(*args))
 
 
-
-
 BUILTINS: dict[str, Callable[..., Any]] = {
     "int": _int, "float": _float, "bool": bool, "range": _range, "min": min, "max": max, "sum": sum, "abs": abs,
     "round": round, "tuple": tuple, "list": list, "zip": lambda *s: list(zip(*s, strict=False)), "len": len,
@@ -98,7 +96,7 @@ BUILTINS: dict[str, Callable[..., Any]] = {
 
 MATH: dict[str, Callable[..., Any]] = {
     name: getattr(math, name)
-    for name in "sqrt ceil floor prod log log2 log10 exp gcd lcm trunc isqrt fabs sin cos".split()  # noqa: SIM905
+    for name in "sqrt ceil floor prod log log2 log10 exp gcd lcm trunc isqrt fabs sin cos".split()
 }
 LIST_METHODS: dict[str, Callable[..., Any]] = {
     "append": list.append, "extend": list.extend, "insert": list.insert, "pop": list.pop, "reverse": list.reverse,
