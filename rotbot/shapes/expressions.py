@@ -1,4 +1,4 @@
-"""Expressions of a snippet, evaluated node by node over tables of allowed names. Nothing is executed by Python itself."""
+"""Expressions of a snippet, evaluated node by node over tables of allowed names. Python itself executes nothing."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from rotbot.shapes import allowlist, python_values
 from rotbot.shapes.limits import LIMITS, exceed
 from rotbot.shapes.python_values import bounded, kind
 from rotbot.shapes.recorder import ProgramError, Recorder, traced_in
+from rotbot.shapes.rejected import count
 from rotbot.shapes.trace import Span
 from rotbot.shapes.values import (
     Builtin,
@@ -138,7 +139,9 @@ class Expressions:
         if isinstance(owner, torch.dtype) and name in ("is_floating_point", "is_complex", "itemsize"):
             return operator.attrgetter(name)(owner)
         if isinstance(owner, (int, float, str, list, tuple, FieldTuple)) or owner is None:
-            raise ProgramError(f"{kind(owner)}.{name}", (), f"{type(owner).__name__} has no attribute {name!r}", span_of(node))
+            raise ProgramError(
+                f"{kind(owner)}.{name}", (), f"{type(owner).__name__} has no attribute {name!r}", span_of(node)
+            )
         raise UnsafeSnippet(f"attribute {name} of {kind(owner)} is not allowed", node.lineno)
 
     def _other_attribute(self, owner: Any, name: str, node: ast.expr) -> Any:
@@ -356,7 +359,8 @@ class Expressions:
         if (len(items) < wanted - 1) if starred else (len(items) != wanted):
             shapes = tuple([tensor.meta.shape for tensor in traced_in(items)])
             at_least = "at least " if starred else ""
-            reason = f"cannot unpack {len(items)} value{'s' * (len(items) != 1)} into {at_least}{wanted - bool(starred)} names"
+            names = f"{at_least}{count(wanted - bool(starred), 'name')}"
+            reason = f"cannot unpack {count(len(items), 'value')} into {names}"
             raise ProgramError(f"unpack into {wanted} names", shapes, reason, span)
         if starred:
             at = starred[0]
@@ -424,8 +428,8 @@ def _python_reason(error: Exception) -> str:
 
 
 _DANGEROUS = frozenset(
-    "eval exec compile open input breakpoint getattr setattr delattr vars globals locals dir type object super memoryview "
-    "exit quit help os sys subprocess importlib builtins".split()
+    "eval exec compile open input breakpoint getattr setattr delattr vars globals locals dir type object super "
+    "memoryview exit quit help os sys subprocess importlib builtins".split()
 )
 _TENSOR_QUERIES = frozenset(
     "size dim ndimension numel nelement stride element_size is_floating_point is_complex is_contiguous get_device "
@@ -433,8 +437,8 @@ _TENSOR_QUERIES = frozenset(
 )
 _CONSTRUCTS = {
     "JoinedStr": "an f-string", "Dict": "a dict", "Set": "a set", "DictComp": "a dict comprehension", "Await": "await",
-    "SetComp": "a set comprehension", "Yield": "yield", "YieldFrom": "yield from", "Starred": "a starred expression here",
-    "TemplateStr": "a template string",
+    "SetComp": "a set comprehension", "Yield": "yield", "YieldFrom": "yield from",
+    "Starred": "a starred expression here", "TemplateStr": "a template string",
 }  # fmt: skip
 _HANDLERS: dict[type[ast.expr], Callable[[Expressions, Any], Any]] = {
     ast.Constant: Expressions._constant,

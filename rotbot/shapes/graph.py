@@ -10,7 +10,8 @@ from torch import fx
 from torch.fx.passes.shape_prop import TensorMetadata
 
 from rotbot.shapes.allowlist import ATTRIBUTES, CONSTANTS, DTYPES, FUNCTIONS
-from rotbot.shapes.evaluate import ModuleSpec, build_module
+from rotbot.shapes.metadata import ModuleSpec
+from rotbot.shapes.running import build_module
 from rotbot.shapes.trace import Named, Node, Ref
 
 
@@ -21,7 +22,7 @@ def build_graph(nodes: tuple[Node, ...]) -> fx.Graph:
     modules become submodules (on the meta device) of ``graph.owning_module``. The last operation is the output.
     """
     root = torch.nn.Module()
-    graph = fx.Graph(root)
+    graph = fx.Graph(root)  # pyright: ignore[reportArgumentType]
     made: list[fx.Node] = []
     parts: dict[tuple[int, tuple[int, ...]], fx.Node] = {}
 
@@ -68,9 +69,7 @@ def _add(
             return graph.call_function(FUNCTIONS[node.target], args, kwargs)
 
 
-def _part(
-    graph: fx.Graph, made: list[fx.Node], parts: dict[tuple[int, tuple[int, ...]], fx.Node], ref: Ref
-) -> fx.Node:
+def _part(graph: fx.Graph, made: list[fx.Node], parts: dict[tuple[int, tuple[int, ...]], fx.Node], ref: Ref) -> fx.Node:
     """The fx node of one result: the operation itself, or ``getitem`` nodes on the way into its tuple."""
     if not ref.path:
         return made[ref.node]

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from rotbot.errors import UnsupportedSnippet
-from rotbot.shapes.evaluate import TensorMeta
+from rotbot.shapes.metadata import TensorMeta
 from rotbot.shapes.text import render_shape
 
 _MASK_DTYPES = (torch.bool, torch.uint8)
@@ -21,7 +21,7 @@ _INDEX_DTYPES = (torch.int64, torch.int32)
 
 @dataclass(frozen=True, slots=True)
 class Primitive:
-    """One step of an index: its text, the shape after it, index tensors' shapes, and a reason where torch rejects it."""
+    """One step of an index: its text, the shape after it, index tensors' shapes, and the reason if torch rejects it."""
 
     op: str
     shape: tuple[int, ...]

@@ -6,17 +6,17 @@ import ast
 from collections.abc import Callable
 from typing import Any
 
-import torch
-
 from rotbot.errors import InputError, SnippetError, UnsafeSnippet, UnsupportedSnippet
 from rotbot.shapes import allowlist, bounds
 from rotbot.shapes.arguments import ArgSpec
 from rotbot.shapes.calls import call
-from rotbot.shapes.evaluate import TORCH_ERRORS, ModuleSpec, TensorMeta, build_module
 from rotbot.shapes.expressions import BINARY_NAMES, Expressions, UndefinedName, span_of
-from rotbot.shapes.limits import LIMITS, exceed
+from rotbot.shapes.limits import exceed
+from rotbot.shapes.metadata import ModuleSpec, TensorMeta
 from rotbot.shapes.python_values import kind
+from rotbot.shapes.reasons import explain_construction
 from rotbot.shapes.recorder import ProgramError, Recorder, op_text, traced_in
+from rotbot.shapes.running import TORCH_ERRORS, build_module, undisturbed
 from rotbot.shapes.source import assigned_names, bound_names, free_names_of, read
 from rotbot.shapes.trace import Ref, Shape, ShapeTrace, Span, Step, StepError
 from rotbot.shapes.values import Function, NoOp, Scope, Traced
@@ -177,8 +177,9 @@ class Interpreter:
                 module, name, bound = node.module or "", alias.name, alias.asname or alias.name
                 allowed = module in allowlist.IMPORTS and node.level == 0 and name != "*"
             if not allowed:
-                raise UnsafeSnippet(f"import of {alias.name if name is None else module + '.' + name} is not allowed; "
-                                    "a shape program may import torch, its submodules and math", node.lineno)  # fmt: skip
+                what = alias.name if name is None else f"{module}.{name}"
+                may = "a shape program may import torch, its submodules and math"
+                raise UnsafeSnippet(f"import of {what} is not allowed; {may}", node.lineno)
             value = self.expressions.value(ast.copy_location(ast.Name("torch", ast.Load()), node))
             if module == "math":
                 value = self.expressions.value(ast.copy_location(ast.Name("math", ast.Load()), node))
@@ -240,12 +241,13 @@ class Interpreter:
             self.recorder.reads = {**reads, **self.recorder.reads}
 
     def check_module(self, spec: ModuleSpec, span: Span) -> None:
-        """Construct an ``nn`` module once on the meta device. Raises :class:`ProgramError` where its constructor does."""
+        """Construct an ``nn`` module once on the meta device. Raises :class:`ProgramError` if its constructor fails."""
         bounds.check(spec.name, (), {}, spec)
         try:
             build_module(spec, "meta")
         except TORCH_ERRORS as error:
-            raise ProgramError(op_text(spec.name, (), {}, spec), (), str(error).split("\n")[0], span) from error
+            reason = explain_construction(str(error))
+            raise ProgramError(op_text(spec.name, (), {}, spec), (), reason, span) from error
 
 
 def _as_load(target: ast.Name | ast.Subscript) -> ast.expr:
@@ -310,7 +312,7 @@ def trace_program(code: str, specs: dict[str, ArgSpec], target: str | None) -> S
     recorder = interpreter.recorder
     error: ProgramError | None = None
     try:
-        with torch.no_grad():
+        with undisturbed():
             interpreter.run(tree.body)
     except UndefinedName as caught:
         _refuse_missing(caught.name, tree, specs)

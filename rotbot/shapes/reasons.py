@@ -1,13 +1,153 @@
-"""Why torch rejects a call, in plain words: computed from the shapes where we know the rule, else torch's own message."""
+"""Why torch rejects a call, in plain words: computed from the shapes where we know the rule, else torch's own message.
+
+The reasons are short, worded alike, and depend on nothing but the call: a small model learns them.
+"""
 
 from __future__ import annotations
 
 import re
 from typing import Any
 
-from rotbot.shapes.evaluate import ModuleSpec, TensorMeta, tensors_in
+import torch
+
+from rotbot.shapes import indexing, reasons_layers, reasons_picking, reasons_products, reasons_shaping
+from rotbot.shapes.metadata import ModuleSpec, TensorMeta
+from rotbot.shapes.rejected import OPERATOR_NAMES, Call, broadcast_fault, count, dimensions, dtype_name, is_in_place
+from rotbot.shapes.text import render_shape
+
+_RULES = {**reasons_products.RULES, **reasons_shaping.RULES, **reasons_picking.RULES, **reasons_layers.RULES}
+_MAX_WORDS = 120
+_BROADCAST_WORDS = re.compile(r"must match|broadcast|mismatch|same shape|same size|not match|expanded size")
+_DTYPE_WORDS = re.compile(r"dtype|scalar type|same type|promotion|can't be cast|can't be converted|not implemented for")
+_INDEX_WORDS = re.compile(
+    r"(index|indices|target).*(long|int64)|index tensor|scalar types: Long|type(s)? Long", re.IGNORECASE
+)
+_DIM_RANGE = re.compile(r"expected to be in range of \[(-?\d+), (-?\d+)\], but got (-?\d+)")
+_COMBINATION = re.compile(r"(\w+)\(\)? received an invalid combination of arguments - got \(([^)]*)\)")
+_UNEXPECTED = re.compile(r"got an unexpected keyword argument '(\w+)'")
+_MISSING = re.compile(r"missing \d* ?required positional arguments?: (.*)")
+_COUNT = re.compile(r"takes (?:from )?(\d+)(?: to (\d+))? positional arguments? but (\d+) (?:was|were) given")
+_KIND = re.compile(r"argument '(\w+)'.* must be (?:an? )?(.+?), not (.+)$")
+_TWICE = re.compile(r"dim (-?\d+) appears multiple times")
 
 
 def explain(target: str, args: tuple[Any, ...], kwargs: dict[str, Any], module: ModuleSpec | None, message: str) -> str:
-    """The reason in a few words; ``message`` is torch's own, used where no rule of ours applies."""
-    return " ".join(message.split("\n")[0].split())[:200]
+    """The reason in a few words for a call that torch rejects with ``message``.
+
+    ``target`` is the operation's qualified name, ``args`` and ``kwargs`` hold metadata for tensors; with ``module`` the
+    call is the module's.
+    """
+    name = module.name.removeprefix("nn.") if module is not None else target.rpartition(".")[2]
+    in_place = module is None and is_in_place(target)
+    if target.startswith("operator."):
+        name = OPERATOR_NAMES.get(name, name)
+    call = Call(name.rstrip("_"), args, kwargs, module)
+    if name in ("getitem", "setitem"):
+        return _item_reason(call, message)
+    rule = _RULES.get(call.name)
+    if target.startswith("Tensor."):
+        rule = reasons_picking.METHOD_RULES.get(call.name, rule)
+    reason = _signature_reason(message) or (rule(call) if rule is not None else None)
+    return reason or _general_reason(call, in_place, message) or tidy(message)
+
+
+def explain_construction(message: str) -> str:
+    """The reason in a few words for an ``nn`` module's constructor that failed with ``message``."""
+    return _signature_reason(message) or tidy(message)
+
+
+def _item_reason(call: Call, message: str) -> str:
+    """Indexing, and assigning to an item: what is wrong with the index, else with the value."""
+    owner, index = call.args[0], call.args[1]
+    last = indexing.plan(owner.shape, index).primitives[-1]
+    if last.reason is not None:
+        return last.reason
+    value = call.args[2] if len(call.args) > 2 else None
+    if isinstance(value, TensorMeta):
+        shape = value.shape
+        while shape and len(shape) > len(last.shape) and shape[0] == 1:
+            shape = shape[1:]
+        fits = len(shape) <= len(last.shape) and all(
+            a in (1, b) for a, b in zip(reversed(shape), reversed(last.shape), strict=False)
+        )
+        if not fits:
+            return f"{render_shape(value.shape)} does not fit the item's {render_shape(last.shape)}"
+    return tidy(message)
+
+
+def _signature_reason(message: str) -> str | None:
+    """Arguments that the operation does not take, or does not get: Python's and torch's messages cut to the point."""
+    if found := _COMBINATION.search(message):
+        if not found[2]:
+            return "missing arguments"
+        return f"{found[1]} does not take arguments ({found[2].replace('!', '')[:60]})"
+    if found := _UNEXPECTED.search(message):
+        return f"unexpected argument {found[1]}"
+    if found := _MISSING.search(message):
+        names = re.findall(r"\w+", found[1].replace(" and ", " "))
+        return f"missing argument{'s' * (len(names) > 1)} {', '.join(names)}"
+    if found := _COUNT.search(message):
+        own = int("__init__()" in message or "forward()" in message)
+        least, most, given = int(found[1]) - own, int(found[2] or found[1]) - own, int(found[3]) - own
+        return f"takes {f'{least} to ' if least != most else ''}{count(most, 'argument')}, got {given}"
+    if found := _KIND.search(message.split("\n", maxsplit=1)[0]):
+        return f"argument {found[1]} must be {found[2]}, got {found[3]}"
+    return None
+
+
+def _general_reason(call: Call, in_place: bool, message: str) -> str | None:
+    """What any operation may be rejected for: a dim out of range, broadcasting, dtypes."""
+    tensors = call.tensors()
+    if found := _DIM_RANGE.search(message):
+        # The range ends one dim further for operations that add one.
+        rank = int(found[2]) + (0 if call.name in ("unsqueeze", "diag_embed") else 1)
+        rank = 0 if tensors and not tensors[0].shape and rank == 1 else rank
+        return f"dim {found[3]} is out of range for {dimensions(rank)}"
+    if found := _TWICE.search(message):
+        return f"dim {found[1]} appears twice"
+    if _INDEX_WORDS.search(message):
+        wrong = next((t for t in reversed(tensors) if t.dtype not in (torch.int64, torch.int32)), None)
+        if wrong is not None:
+            return indexing.needs_index_tensor(wrong)
+    if len(tensors) > 1 and (_BROADCAST_WORDS.search(message) or in_place):
+        reason = _broadcast_reason(tensors, in_place)
+        if reason is not None:
+            return reason
+    if _DTYPE_WORDS.search(message):
+        return _dtype_reason(call, tensors, in_place)
+    return None
+
+
+def _broadcast_reason(tensors: list[TensorMeta], in_place: bool) -> str | None:
+    first = tensors[0].shape
+    for other in tensors[1:]:
+        reason = broadcast_fault(first, other.shape)
+        if reason is not None:
+            return reason
+    if not in_place:
+        pairs = [(a, b) for i, a in enumerate(tensors) for b in tensors[i + 1 :]]
+        return next((reason for a, b in pairs if (reason := broadcast_fault(a.shape, b.shape))), None)
+    for other in tensors[1:]:
+        wider = len(other.shape) > len(first)
+        if wider or any(a == 1 != b for a, b in zip(reversed(first), reversed(other.shape), strict=False)):
+            rank = max(len(first), len(other.shape))
+            pair = [(1,) * (rank - len(shape)) + shape for shape in (first, other.shape)]
+            result = tuple([b if a == 1 else a for a, b in zip(*pair, strict=True)])
+            return f"in place, {render_shape(first)} cannot become {render_shape(result)}"
+    return None
+
+
+def _dtype_reason(call: Call, tensors: list[TensorMeta], in_place: bool) -> str | None:
+    names = list(dict.fromkeys(dtype_name(t.dtype) for t in tensors))
+    if len(names) > 1:
+        return f"dtypes {' and '.join(names[:2])} differ"
+    return f"{call.name} does not take {names[0]}" if names and not in_place else None
+
+
+def tidy(message: str) -> str:
+    """Torch's own message, its first sentence in at most 120 characters."""
+    line = next((part for part in message.split("\n") if part.strip()), message)
+    line = re.sub(r"\s*\((while checking|function |Triggered|Could not run|bool|input|expected to be).*$", "", line)
+    line = re.split(r"(?<=[a-z\]\)0-9])[.;] ", line)[0]
+    line = " ".join(line.replace("RuntimeError: ", "").split()).rstrip(".: ")
+    return line if len(line) <= _MAX_WORDS else line[: _MAX_WORDS - 3].rstrip() + "..."

@@ -10,23 +10,13 @@ import torch
 
 from rotbot.shapes import indexing
 from rotbot.shapes.allowlist import DTYPE_NAMES, NAMED
-from rotbot.shapes.evaluate import Alias, Fields, ModuleSpec, Rejected, TensorMeta, evaluate, leaves
+from rotbot.shapes.evaluate import evaluate
 from rotbot.shapes.limits import LIMITS, exceed
+from rotbot.shapes.metadata import Alias, Fields, ModuleSpec, Rejected, TensorMeta, leaves
 from rotbot.shapes.reasons import explain
+from rotbot.shapes.rejected import OPERATOR_NAMES, is_in_place
 from rotbot.shapes.trace import Named, Node, Ref, Shape, Span, Step
 from rotbot.shapes.values import FieldTuple, Traced
-
-_OPERATOR_NAMES = {
-    "truediv": "div", "floordiv": "floor_divide", "mod": "remainder", "invert": "bitwise_not", "and_": "bitwise_and",
-    "or_": "bitwise_or", "xor": "bitwise_xor", "lshift": "bitwise_left_shift", "rshift": "bitwise_right_shift",
-    "pos": "positive", "iadd": "add_", "isub": "sub_", "imul": "mul_", "itruediv": "div_", "ifloordiv": "floor_divide_",
-    "imod": "remainder_", "ipow": "pow_", "iand": "bitwise_and_", "ior": "bitwise_or_", "ixor": "bitwise_xor_",
-    "ilshift": "bitwise_left_shift_", "irshift": "bitwise_right_shift_", "imatmul": "matmul",
-}  # fmt: skip
-_IN_PLACE_OPERATORS = frozenset(
-    "operator.iadd operator.isub operator.imul operator.itruediv operator.ifloordiv operator.imod operator.ipow "
-    "operator.iand operator.ior operator.ixor operator.ilshift operator.irshift".split()
-)
 
 
 class ProgramError(Exception):
@@ -179,15 +169,8 @@ class Recorder:
         )
         return len(self.nodes) - 1
 
-    def _add_step(
-        self, op: str, inputs: tuple[Shape, ...], outputs: tuple[Shape, ...], span: Span, node: int
-    ) -> None:
+    def _add_step(self, op: str, inputs: tuple[Shape, ...], outputs: tuple[Shape, ...], span: Span, node: int) -> None:
         self.records.append(StepRecord(clean(op), inputs, outputs, span, node))
-
-
-def is_in_place(target: str) -> bool:
-    """Whether the operation changes its first operand: ``Tensor.add_``, ``operator.iadd``."""
-    return target in _IN_PLACE_OPERATORS if target.startswith("operator.") else target.endswith("_")
 
 
 def _wrap(result: Any, node: int, arguments: list[Traced], in_place: bool) -> Any:
@@ -282,7 +265,7 @@ def to_refs(value: Any) -> Any:
 def op_text(target: str, args: tuple[Any, ...], kwargs: dict[str, Any], module: ModuleSpec | None) -> str:
     """The operation with its arguments resolved: ``view(2, 10, 8, 4)``, ``cat(dim=1)``, ``matmul``.
 
-    Tensors are the step's inputs, so leading ones are left out; a tensor after a literal, or given by keyword, is ``_``.
+    Tensors are the step's inputs, so leading ones are left out; one after a literal, or given by keyword, is ``_``.
     """
     if module is not None:
         own = ", ".join([*map(literal, module.args), *[f"{key}={literal(v)}" for key, v in module.kwargs]])
@@ -291,7 +274,7 @@ def op_text(target: str, args: tuple[Any, ...], kwargs: dict[str, Any], module: 
     if target == "operator.setitem":
         return f"setitem {index_text(args[1])}" + ("" if isinstance(args[2], Traced) else f" = {literal(args[2])}")
     if target.startswith("operator."):
-        name = _OPERATOR_NAMES.get(name, name)
+        name = OPERATOR_NAMES.get(name, name)
     position = 0
     while position < len(args) and _only_tensors(args[position]):
         position += 1

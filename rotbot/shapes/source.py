@@ -78,7 +78,9 @@ def _without_scopes(node: ast.AST) -> list[ast.AST]:
     """All nodes in source order, not entering functions, lambdas and comprehensions (they bind names of their own)."""
     found = [node]
     for child in ast.iter_child_nodes(node):
-        if not isinstance(child, (ast.FunctionDef, ast.Lambda, ast.ListComp, ast.GeneratorExp, ast.SetComp, ast.DictComp)):
+        if not isinstance(
+            child, (ast.FunctionDef, ast.Lambda, ast.ListComp, ast.GeneratorExp, ast.SetComp, ast.DictComp)
+        ):
             found += _without_scopes(child)
         elif isinstance(child, ast.FunctionDef):
             found.append(ast.Name(child.name, ast.Store()))

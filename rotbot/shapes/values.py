@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
-from rotbot.shapes.evaluate import ModuleSpec, TensorMeta
+from rotbot.shapes.metadata import ModuleSpec, TensorMeta
 
 
 @dataclass(slots=True, eq=False)
 class Traced:
     """A tensor of the program: its metadata and the node that made it. In-place operations change both.
 
-    ``twins`` are the values that are the same tensor by another node (``x.contiguous()`` of a contiguous ``x``), this one
-    among them; None where there are no others.
+    ``twins`` are the values that are the same tensor by another node (``x.contiguous()`` of a contiguous ``x``), this
+    one among them; None where there are no others.
     """
 
     meta: TensorMeta
@@ -40,7 +40,7 @@ class FieldTuple(tuple[Any, ...]):
 
     names: tuple[str, ...]
 
-    def __new__(cls, items: tuple[Any, ...], names: tuple[str, ...]) -> FieldTuple:
+    def __new__(cls, items: tuple[Any, ...], names: tuple[str, ...]) -> Self:  # noqa: D102
         made = super().__new__(cls, items)
         made.names = names
         return made
