@@ -68,9 +68,9 @@ def test_unknown_command_exits_2_and_names_it() -> None:
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel in a fresh environment that sees this one's libraries but not this checkout."""
+    """The wheel, built by way of the sdist, in a fresh environment that sees our libraries but not this checkout."""
     folder = tmp_path_factory.mktemp("wheel")
-    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), str(ROOT)]
+    build = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder), str(ROOT)]
     subprocess.run(build, check=True, capture_output=True)
     (wheel,) = folder.glob("rotbot-*.whl")
     environment = folder / "env"
