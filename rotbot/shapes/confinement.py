@@ -33,6 +33,15 @@ z = nn.Linear(6, 6)(y)
 """
 """A snippet over ``x`` of shape [2, 4, 6] that makes torch do its lazy imports."""
 
+_LAZY_IMPORTS = (
+    "torch._decomp.decompositions",
+    "torch._refs.fft",
+    "torch._refs.linalg",
+    "torch._refs.nn.functional",
+    "torch._refs.special",
+    "torch._subclasses.schema_check_mode",
+    "torch.utils._device",
+)
 _PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS = 1, 38
 _NO_FILE = "<unknown>"
 """What ``ast.parse`` calls its source: for a syntax error Python looks for a file of that name, to quote the line."""
@@ -54,7 +63,16 @@ def serve_one(link: socket.socket, zygote: int, libc: ctypes.CDLL | None) -> NoR
     """Wait for the one request this process will serve, serve it, and end."""
     try:
         if libc is not None:
-            libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+            libc.prctl(_LAZY_IMPORTS = (
+    "torch._decomp.decompositions",
+    "torch._refs.fft",
+    "torch._refs.linalg",
+    "torch._refs.nn.functional",
+    "torch._refs.special",
+    "torch._subclasses.schema_check_mode",
+    "torch.utils._device",
+)
+_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
             libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
         if os.getppid() != zygote:
             os._exit(1)
@@ -135,6 +153,8 @@ def warm_up() -> None:
 
     torch.set_num_threads(1)
     torch.set_grad_enabled(False)
+    for name in _LAZY_IMPORTS:
+        import_module(name)
     _do_without_dynamo()
     _trace_once()
     gc.collect()
@@ -150,8 +170,6 @@ def _do_without_dynamo() -> None:
     """
     import torch
 
-    for name in ("_decomp.decompositions", "_refs.fft", "_refs.linalg", "_refs.nn.functional", "_refs.special"):
-        import_module(f"torch.{name}")
     disable: Any = getattr(torch, "_disable_dynamo", None)
     if disable is None:
         return

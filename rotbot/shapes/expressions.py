@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import operator
 from collections.abc import Callable
 from typing import Any
@@ -103,6 +104,8 @@ class Expressions:
             return Builtin(name)
         if name.startswith("__") or name in _DANGEROUS:
             raise UnsafeSnippet(f"{name} is not allowed in a shape program", node.lineno)
+        if name in _PYTHON_BUILTINS:
+            raise UnsupportedSnippet(f"the builtin {name} is not supported in a shape program", node.lineno)
         raise UndefinedName(name, span_of(node))
 
     def _sequence(self, node: ast.Tuple | ast.List) -> Any:
@@ -139,6 +142,8 @@ class Expressions:
         if isinstance(owner, torch.dtype) and name in ("is_floating_point", "is_complex", "itemsize"):
             return operator.attrgetter(name)(owner)
         if isinstance(owner, (int, float, str, list, tuple, FieldTuple)) or owner is None:
+            if name in dir(type(owner)) or name.startswith(("gi_", "f_")):
+                raise UnsupportedSnippet(f"{type(owner).__name__}.{name} is not supported", node.lineno)
             raise ProgramError(
                 f"{kind(owner)}.{name}", (), f"{type(owner).__name__} has no attribute {name!r}", span_of(node)
             )
@@ -424,9 +429,10 @@ def span_of(node: ast.AST) -> Span:
 
 
 def _python_reason(error: Exception) -> str:
-    return str(error) or type(error).__name__
+    return str(error.args[-1] if error.args else "") or type(error).__name__
 
 
+_PYTHON_BUILTINS = frozenset(dir(builtins))
 _DANGEROUS = frozenset(
     "eval exec compile open input breakpoint getattr setattr delattr vars globals locals dir type object super "
     "memoryview exit quit help os sys subprocess importlib builtins".split()

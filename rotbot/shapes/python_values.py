@@ -81,6 +81,12 @@ def _float(value: Any = 0.0) -> float:
     return float(value)
 
 
+def _pow(base: Any, exponent: Any, mod: Any = None) -> Any:
+    if mod is not None:
+        raise UnsupportedSnippet("pow() with a modulus is not supported")
+    return binary("pow", base, exponent)
+
+
 def _range(*args: Any) -> range:
     return bounded(range(*args))
 
@@ -90,7 +96,7 @@ BUILTINS: dict[str, Callable[..., Any]] = {
     "round": round, "tuple": tuple, "list": list, "zip": lambda *s: list(zip(*s, strict=False)), "len": len,
     "enumerate": lambda s, start=0: list(enumerate(s, start)), "reversed": lambda s: list(reversed(s)),
     "sorted": lambda s, reverse=False: sorted(s, reverse=reverse), "all": all, "any": any, "divmod": divmod,
-    "slice": slice, "pow": lambda a, b: binary("pow", a, b),
+    "slice": slice, "pow": _pow,
 }  # fmt: skip
 """Builtins on plain values. ``len``, ``int``, ... of a tensor are the interpreter's business."""
 
