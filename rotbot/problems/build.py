@@ -7,6 +7,9 @@ seen, and writes row groups of fixed size: the files are the same, byte for byte
 from __future__ import annotations
 
 import multiprocessing
+import os
+import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -27,7 +30,7 @@ from rotbot.problems.shards import SplitWriter, Tally
 CHUNK = 128
 """Items a worker makes at a time."""
 
-MAX_DUPLICATE_CHUNKS = 200
+MAX_DUPLICATE_CHUNKS = 10
 """After so many chunks without a single new program the levels are taken to be exhausted."""
 
 
@@ -123,7 +126,7 @@ def _chunks(recipe: Recipe, workers: int) -> Iterator[list[tuple[str, Row]]]:
             start += CHUNK
     _warm_up(recipe)
     context = multiprocessing.get_context("fork")
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+    with ProcessPoolExecutor(workers, context, _end_with_parent, (os.getpid(),)) as pool:
         waiting: deque[Future[list[tuple[str, Row]]]] = deque()
         start = 0
         try:
@@ -146,6 +149,17 @@ def _warm_up(recipe: Recipe) -> None:
 
     torch.set_num_threads(1)
     make_chunk(recipe.seed, recipe.levels, 0, 1)
+
+
+def _end_with_parent(parent: int) -> None:
+    """In a worker: end when the parent is gone. A killed parent sends no word, and its workers would wait for ever."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def make_chunk(seed: int, levels: tuple[Level, ...], start: int, count: int = CHUNK) -> list[tuple[str, Row]]:

@@ -40,7 +40,7 @@ def render_card(seed: int, levels: Sequence[Level], tally: Tally) -> str:
         rows=tally.rows,
         size_category=next((name for most, name in SIZE_CATEGORIES if tally.rows < most), "10M<n<100M"),
         level_range=f"{numbers[0]}-{numbers[-1]}" if len(numbers) > 1 else str(numbers[0]),
-        splits=[(split, tally.splits[split]) for split in SPLITS],
+        splits=[(split, tally.splits[split]) for split in SPLITS if tally.splits[split]],
         levels=[(level.number, *level.depth, tally.levels[level.number]) for level in levels],
         styles=sorted(tally.styles.items()),
         families=families,

@@ -159,9 +159,12 @@ class _Draft:
     def _start(self, op: Op, may_branch: bool) -> int | None:
         """The value a call starts from: a new argument at first, then the newest value or an earlier one."""
         if not self.values:
+            least, most = op.ranks[0], min(op.ranks[1], self.level.max_rank)
+            if least > most:
+                return None
             rank = self.rng.choice(RANKS)
-            if not op.ranks[0] <= rank <= op.ranks[1]:
-                rank = self.rng.randint(op.ranks[0], min(op.ranks[1], self.level.max_rank, 4))
+            if not least <= rank <= most:
+                rank = self.rng.randint(least, min(most, max(RANKS)))
             return self._new_arg(self._shape(rank))
         start = self.newest
         if may_branch and self.rng.random() < self.level.branch:

@@ -68,7 +68,10 @@ class Tally:
 
 
 class SplitWriter:
-    """Writes the rows of one split to ``split-00000-of-00002.parquet`` and so on; an empty split is one empty file."""
+    """Writes the rows of one split to ``split-00000-of-00002.parquet`` and so on.
+
+    An empty split has no file: ``load_dataset`` refuses splits without rows.
+    """
 
     def __init__(self, folder: Path, split: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -88,7 +91,7 @@ class SplitWriter:
 
     def close(self) -> None:
         """Write what is left and close the file."""
-        if self.group or self.shards == 0:
+        if self.group:
             self._flush()
         self._end_shard()
 

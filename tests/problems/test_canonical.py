@@ -1,0 +1,58 @@
+"""Canonical forms: what counts as the same program, and where a program belongs."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from rotbot import Problem
+from rotbot.problems.canonical import canonical_program, program_id, split_of
+
+
+def test_renaming_does_not_change_the_id():
+    first = Problem("q = s[None, :]\nf = q.expand(4, -1)", {"s": [16]}, "f")
+    second = Problem("zed = dim[None, :]\nout = zed.expand(4, -1)", {"dim": [16]}, "out")
+    assert canonical_program(first) == "v0 = v1[None, :]\nv2 = v0.expand(4, -1)\n# v1=[16]:float32 -> v2"
+    assert program_id(first) == program_id(second)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        Problem("q = s[None, :]\nf = q.expand(5, -1)", {"s": [16]}, "f"),
+        Problem("q = s[None, :]\nf = q.expand(4, -1)", {"s": [17]}, "f"),
+        Problem("q = s[None, :]\nf = q.expand(4, -1)", {"s": "16:int64"}, "f"),
+        Problem("q = s[None, :]\nf = q.expand(4, -1)", {"s": [16]}, "q"),
+        Problem("q = s[None, :]\nf = s.expand(4, -1)", {"s": [16]}, "f"),
+        Problem("q = s[None, :]\nq = q.expand(4, -1)", {"s": [16]}, "q"),
+    ],
+)
+def test_anything_else_does(other):
+    assert program_id(other) != program_id(Problem("q = s[None, :]\nf = q.expand(4, -1)", {"s": [16]}, "f"))
+
+
+def test_keywords_strings_attributes_and_builtins_are_no_variables():
+    code = "dim = torch.einsum('i,j->ij', i, j)\ny = dim.sum(dim=len(dim.shape) - 1)"
+    assert canonical_program(Problem(code, {"i": [2], "j": [3]}, "y")) == (
+        "v0 = torch.einsum('i,j->ij', v1, v2)\nv3 = v0.sum(dim=len(v0.shape) - 1)\n"
+        "# v1=[2]:float32; v2=[3]:float32 -> v3"
+    )
+
+
+def test_another_spelling_belongs_to_the_same_split():
+    spellings = ["y = x.transpose(0, 1)", "z = torch.transpose(x, 0, 1)", "x = x.transpose(0, 1)"]
+    for size in range(2, 60):
+        problems = [Problem(code, {"x": [size, 3]}, code[0]) for code in spellings]
+        traces = [problem.truth().render() for problem in problems]
+        assert len(set(traces)) == 1
+        assert len({split_of(p, t) for p, t in zip(problems, traces, strict=True)}) == 1
+        assert len({program_id(p) for p in problems}) == 3
+
+
+def test_shares_of_the_splits():
+    problem = Problem("y = x", {"x": [2]}, "y")
+    counts = Counter(split_of(problem, f"final: [{i}]") for i in range(5_000))
+    assert 4_750 < counts["train"] < 4_850
+    assert 60 < counts["validation"] < 140
+    assert 60 < counts["test"] < 140
