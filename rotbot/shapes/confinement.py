@@ -63,16 +63,7 @@ def serve_one(link: socket.socket, zygote: int, libc: ctypes.CDLL | None) -> NoR
     """Wait for the one request this process will serve, serve it, and end."""
     try:
         if libc is not None:
-            libc.prctl(_LAZY_IMPORTS = (
-    "torch._decomp.decompositions",
-    "torch._refs.fft",
-    "torch._refs.linalg",
-    "torch._refs.nn.functional",
-    "torch._refs.special",
-    "torch._subclasses.schema_check_mode",
-    "torch.utils._device",
-)
-_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+            libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
             libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
         if os.getppid() != zygote:
             os._exit(1)
