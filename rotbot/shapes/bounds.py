@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rotbot.errors import UnsupportedSnippet
+from rotbot.shapes import cost
 from rotbot.shapes.limits import LIMITS, exceed
-
-if TYPE_CHECKING:
-    from rotbot.shapes.evaluate import ModuleSpec, TensorMeta
+from rotbot.shapes.metadata import ModuleSpec
 
 _SPLITS = frozenset(
     "split unsafe_split split_with_sizes split_copy chunk unsafe_chunk tensor_split hsplit vsplit dsplit unbind "
@@ -21,7 +19,6 @@ _RECURRENT = ("LSTM", "GRU", "RNN", "LSTMCell", "GRUCell", "RNNCell")
 _MAX_SEQUENCE = 512
 _MAX_LAYERS = 64
 _MAX_OPERANDS = 64
-_QUADRATIC = frozenset("einsum matmul bmm mm kron cdist pdist outer tensordot".split())
 
 
 def check(target: str, args: tuple[Any, ...], kwargs: dict[str, Any], module: ModuleSpec | None) -> None:
@@ -89,32 +86,6 @@ def _check_module(module: ModuleSpec, args: tuple[Any, ...]) -> None:
         longest = max(args[0].shape[:-1], default=0)
         if longest > _MAX_SEQUENCE:
             exceed(f"sequence length or batch given to {name}", _MAX_SEQUENCE, longest)
-    total = parameters(module)
+    total = cost.parameters(module)
     if total > LIMITS.parameters:
         exceed(f"parameters of {name}", LIMITS.parameters, total)
-
-
-def parameters(module: ModuleSpec) -> int:
-    """An upper estimate of a module's parameters from its literal arguments: their product, kernels by rank."""
-    total, rank = 4, 3 if module.name.endswith("3d") else 2 if module.name.endswith("2d") else 1
-    for index, value in enumerate((*module.args, *[v for _, v in module.kwargs])):
-        if isinstance(value, bool) or value is None:
-            continue
-        if isinstance(value, int):
-            is_kernel = "Conv" in module.name and index == 2
-            total *= max(abs(value), 1) ** (rank if is_kernel else 1)
-        elif isinstance(value, (tuple, list)):
-            total *= max(math.prod([abs(v) for v in value if isinstance(v, int)]), 1)
-    return total
-
-
-def multiplications(target: str, metas: list[TensorMeta]) -> int:
-    """A rough upper estimate of an operation's multiplications."""
-    name = target.rpartition(".")[2]
-    total = max([meta.numel() for meta in metas], default=0)
-    if name in _QUADRATIC or name.startswith("conv") or target.startswith("torch.linalg"):
-        sizes = sorted((meta.numel() for meta in metas), reverse=True)
-        return math.prod(sizes[:2]) if len(sizes) > 1 else total * max(max(m.shape, default=1) for m in metas)
-    return total
-
-

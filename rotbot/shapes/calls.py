@@ -10,8 +10,8 @@ import torch
 
 from rotbot.errors import UnsafeSnippet, UnsupportedSnippet
 from rotbot.shapes import allowlist, python_values
-from rotbot.shapes.evaluate import ModuleSpec, TensorMeta
 from rotbot.shapes.expressions import PYTHON_ERRORS, span_of
+from rotbot.shapes.metadata import ModuleSpec, TensorMeta
 from rotbot.shapes.python_values import bounded, kind
 from rotbot.shapes.recorder import ProgramError, traced_in
 from rotbot.shapes.values import (

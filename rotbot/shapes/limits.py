@@ -29,10 +29,10 @@ class Limits:
     """Tensors that one operation may return."""
     eager_elements: int = 2**18
     """Inputs and outputs up to this size are also run on real tensors, to settle whether torch accepts the call."""
-    eager_multiplications: int = 2**31
-    """... and only below this rough upper estimate of multiplications."""
-    eager_literals: int = 2**26
-    """... and only where the integers in the call multiply to no more than this."""
+    eager_work: int = 2**26
+    """... but only where the operation's work (:func:`rotbot.shapes.cost.work`) is no more than this."""
+    small_work: int = 2**20
+    """Operations of no more work than this are run on real tensors at once."""
     parameters: int = 2**34
     """Parameters of an inline module (on the meta device)."""
 

@@ -1,0 +1,131 @@
+"""What shape inference knows of values: tensors' sizes, strides and dtypes, and results made of them. No values."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+
+@dataclass(frozen=True, slots=True)
+class TensorMeta:
+    """What shape inference knows of a tensor: its sizes, strides (in elements) and dtype. No values, no storage."""
+
+    shape: tuple[int, ...]
+    stride: tuple[int, ...]
+    dtype: torch.dtype
+
+    @staticmethod
+    def contiguous(shape: tuple[int, ...], dtype: torch.dtype = torch.float32) -> TensorMeta:
+        """A contiguous (row-major) tensor's metadata."""
+        stride, step = [], 1
+        for size in reversed(shape):
+            stride.append(step)
+            step *= max(size, 1)
+        return TensorMeta(shape, tuple(reversed(stride)), dtype)
+
+    def numel(self) -> int:
+        """The number of elements."""
+        return math.prod(self.shape)
+
+    def storage_size(self) -> int:
+        """Elements of the smallest storage that holds the tensor."""
+        size = 1
+        for length, step in zip(self.shape, self.stride, strict=True):
+            if length == 0:
+                return 0
+            size += (length - 1) * step
+        return size
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleSpec:
+    """An inline ``nn`` module: its class by name, constructor arguments (frozen), and whether it is in training mode."""
+
+    name: str
+    args: tuple[Any, ...]
+    kwargs: tuple[tuple[str, Any], ...]
+    training: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Alias:
+    """A result that *is* the argument tensor with this index (in-place operations return their first operand)."""
+
+    index: int
+    meta: TensorMeta
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """A named tuple of results (``torch.max(x, 0)`` has ``values`` and ``indices``)."""
+
+    names: tuple[str, ...]
+    items: tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """Torch rejects the call: its own message."""
+
+    message: str
+
+
+Result = Any
+"""A :class:`TensorMeta`, an :class:`Alias`, a tuple, list or :class:`Fields` of results, a plain value, or
+:class:`Rejected`."""
+
+
+def tensors_in(value: Any) -> list[TensorMeta]:
+    """Every tensor in nested arguments, in order."""
+    found: list[TensorMeta] = []
+    _collect(value, found)
+    return found
+
+
+def _collect(value: Any, found: list[TensorMeta]) -> None:
+    kind = value.__class__
+    if kind is TensorMeta:
+        found.append(value)
+    elif kind is tuple or kind is list:
+        for item in value:
+            _collect(item, found)
+    elif kind is dict:
+        for item in value.values():
+            _collect(item, found)
+    elif kind is slice:
+        _collect((value.start, value.stop, value.step), found)
+
+
+def leaves(result: Result) -> list[tuple[tuple[int, ...], TensorMeta]]:
+    """Every tensor in a result with the way to it: ``((), meta)``, or ``((0,), a), ((1, 0), b)``."""
+    kind = result.__class__
+    if kind is TensorMeta:
+        return [((), result)]
+    if kind is Alias:
+        return [((), result.meta)]
+    if kind is Fields or kind is tuple or kind is list:
+        items = result.items if kind is Fields else result
+        return [((index, *path), meta) for index, item in enumerate(items) for path, meta in leaves(item)]
+    return []
+
+
+def shapes_of(result: Result) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
+    """Every tensor's place and shape: what two runs must agree on."""
+    return [(path, meta.shape) for path, meta in leaves(result)]
+
+
+def freeze(value: Any) -> Any:
+    """A hashable stand-in for arguments that keeps ``1``, ``1.0`` and ``True`` apart."""
+    kind = value.__class__
+    if kind is int or kind is str or kind is TensorMeta or value is None:
+        return value
+    if kind is tuple or kind is list:
+        return (kind, *[freeze(item) for item in value])
+    if kind is dict:
+        return tuple([(name, freeze(item)) for name, item in value.items()])
+    if kind is slice:
+        return (slice, freeze(value.start), freeze(value.stop), freeze(value.step))
+    return (kind, repr(value))

@@ -1,0 +1,131 @@
+"""One torch operation run on real or meta tensors made from metadata; its results as metadata again."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import nn
+
+from rotbot.errors import UnsupportedSnippet
+from rotbot.shapes.allowlist import CREATION, FUNCTIONS, MODULES
+from rotbot.shapes.metadata import Alias, Fields, ModuleSpec, Result, TensorMeta
+
+TORCH_ERRORS = (
+    RuntimeError, ValueError, IndexError, TypeError, AssertionError, OverflowError, AttributeError, KeyError,
+    ZeroDivisionError,
+)  # fmt: skip
+"""What torch raises for a call it rejects (``NotImplementedError`` is a ``RuntimeError``)."""
+
+Maker = Callable[[TensorMeta], torch.Tensor]
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """No gradients, no warnings, and the caller's random state as it was."""
+    state = torch.get_rng_state()
+    try:
+        with torch.no_grad(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        torch.set_rng_state(state)
+
+
+def meta_tensor(meta: TensorMeta) -> torch.Tensor:
+    """A tensor without storage."""
+    return torch.empty_strided(meta.shape, meta.stride, dtype=meta.dtype, device="meta")
+
+
+def _filled(fill: Callable[[int, torch.dtype], torch.Tensor]) -> Maker:
+    def make(meta: TensorMeta) -> torch.Tensor:
+        return fill(meta.storage_size(), meta.dtype).as_strided(meta.shape, meta.stride)
+
+    return make
+
+
+def _generic(size: int, dtype: torch.dtype) -> torch.Tensor:
+    """Values without structure, the same every time: matrices of them have full rank and no zero pivot."""
+    if dtype is torch.bool or not (dtype.is_floating_point or dtype.is_complex):
+        return (torch.arange(size) % 3 - 1).to(dtype)
+    steps = torch.arange(1, size + 1, dtype=torch.float64)
+    return torch.frac(steps * steps * 0.6180339887498949).to(dtype)
+
+
+zeros = _filled(lambda size, dtype: torch.zeros(size, dtype=dtype))
+FILLS = (
+    zeros,
+    _filled(lambda size, dtype: torch.ones(size, dtype=dtype)),
+    _filled(lambda size, dtype: torch.full((size,), 2).to(dtype)),
+    _filled(_generic),
+)
+"""Ways to fill real tensors, from the most to the least often accepted."""
+
+
+def run(
+    target: str, args: tuple[Any, ...], kwargs: dict[str, Any], module: ModuleSpec | None, make: Maker, device: str
+) -> Result:
+    """Run ``target`` (or the module) with tensors that ``make`` makes on ``device``. Raises what torch raises."""
+    inputs: list[torch.Tensor] = []
+    real_args = [_build(arg, make, inputs) for arg in args]
+    real_kwargs = {name: _build(value, make, inputs) for name, value in kwargs.items()} if kwargs else {}
+    if module is not None:
+        result = build_module(module, device)(*real_args, **real_kwargs)
+    elif target in CREATION:
+        result = CREATION[target](*real_args, **{**real_kwargs, "device": device})
+    else:
+        result = FUNCTIONS[target](*real_args, **real_kwargs)
+    return _describe(result, inputs)
+
+
+def _build(value: Any, make: Maker, inputs: list[torch.Tensor]) -> Any:
+    kind = value.__class__
+    if kind is TensorMeta:
+        tensor = make(value)
+        inputs.append(tensor)
+        return tensor
+    if kind is int or kind is str:
+        return value
+    if kind is tuple or kind is list:
+        return kind([_build(item, make, inputs) for item in value])
+    if kind is slice:
+        return slice(*[_build(end, make, inputs) for end in (value.start, value.stop, value.step)])
+    return value
+
+
+def build_module(spec: ModuleSpec, device: str) -> nn.Module:
+    """Construct the inline module on ``device``; on the meta device nothing is allocated."""
+
+    def thaw(value: Any) -> Any:
+        if isinstance(value, TensorMeta):
+            return torch.empty(value.shape, dtype=value.dtype, device=device)
+        if isinstance(value, (tuple, list)):
+            return type(value)([thaw(item) for item in value])
+        return value
+
+    with torch.device(device):
+        built = MODULES[spec.name](*[thaw(a) for a in spec.args], **{name: thaw(v) for name, v in spec.kwargs})
+    return built.train(spec.training).requires_grad_(False)
+
+
+def _describe(value: Any, inputs: list[torch.Tensor]) -> Result:
+    if isinstance(value, torch.Tensor):
+        if value.layout is not torch.strided or value.is_quantized:
+            raise UnsupportedSnippet("sparse and quantized tensors have no dense shape trace")
+        meta = TensorMeta(tuple(value.shape), value.stride(), value.dtype)
+        for index, tensor in enumerate(inputs):
+            if tensor is value:
+                return Alias(index, meta)
+        return meta
+    if isinstance(value, torch.Size):
+        return tuple(value)
+    if isinstance(value, (tuple, list)):
+        items = [_describe(item, inputs) for item in value]
+        if value.__class__ is list:
+            return items
+        names = getattr(value.__class__, "__match_args__", ())  # torch's named tuples and Python's have it
+        return Fields(names, tuple(items)) if names else tuple(items)
+    return value
