@@ -30,7 +30,7 @@ from rotbot.shapes.wire import HEADER, MAGIC, READY, TIME, TIMED_OUT, TRAILER
 WALL_SECONDS = 2.0
 """How long one trace may take, by the clock on the wall."""
 
-_START_SECONDS = 120.0
+_START_SECONDS = 300.0
 _GRACE_SECONDS = 5.0
 _QUEUE_SECONDS = 60.0
 _MAX_REQUEST_BYTES = 4_000_000
@@ -177,7 +177,7 @@ def _start() -> _Worker:
             worker.stop()
             words.seek(0)
             last = words.read()[-2000:].decode(errors="replace").strip().rpartition("\n")[2]
-            raise RotbotError(f"the tracing worker did not start: {last or 'it said nothing'}")
+            raise RotbotError(f"the tracing worker did not start: {last or 'it was not ready in time'}")
     return worker
 
 
