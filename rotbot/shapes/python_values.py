@@ -23,6 +23,8 @@ UNARY: dict[str, Callable[[Any], Any]] = {
     "neg": operator.neg, "pos": operator.pos, "invert": operator.invert, "not_": operator.not_,
 }  # fmt: skip
 
+_MAX_NESTED_ITEMS = 16_384
+_MAX_NESTED_LEVELS = 64
 PLAIN = (int, float, complex, bool, str, tuple, list, range, type(None), type(Ellipsis), slice)
 
 
@@ -33,7 +35,23 @@ def bounded(value: Any) -> Any:
             exceed("bits of an integer", LIMITS.int_bits, value.bit_length())
     elif isinstance(value, (str, list, tuple, range)) and _length(value) > LIMITS.sequence:
         exceed("items of a sequence", LIMITS.sequence, _length(value))
+    elif isinstance(value, (list, tuple)) and any(isinstance(item, (list, tuple)) for item in value):
+        _bound_nested(value)
     return value
+
+
+def _bound_nested(value: list[Any] | tuple[Any, ...]) -> None:
+    """``y = [y, y]`` doubles with every round, and ``y.append(y)`` never ends: count the items as a walk meets them."""
+    level: list[Any] = [value]
+    depth = met = 0
+    while level:
+        depth += 1
+        met += sum([len(sequence) for sequence in level])
+        if met > _MAX_NESTED_ITEMS:
+            exceed("items of nested sequences", _MAX_NESTED_ITEMS, "more")
+        if depth > _MAX_NESTED_LEVELS:
+            exceed("levels of nested sequences", _MAX_NESTED_LEVELS, "more")
+        level = [item for sequence in level for item in sequence if isinstance(item, (list, tuple))]
 
 
 def _length(value: Any) -> int:
