@@ -39,6 +39,11 @@ _ENVIRONMENT = {
     "VLLM_CPU_OMP_THREADS_BIND": "nobind",  # the process is not vLLM's alone
 }
 
+_OPEN: list[LLM] = []
+_CLOSED: list[LLM] = []
+"""Shutting one engine down (or losing it to the garbage collector) takes from all others in the process the distributed
+state they share: a closed one waits here for the last."""
+
 Event = tuple[int, list[int], FinishReason | None]
 """A request's number, its new tokens, and why it ends with them (None: it goes on)."""
 
@@ -61,6 +66,7 @@ class VllmEngine:
         self._numbers = count()
         self._inbox: dict[str, deque[Any]] = {}  # a step may bring news for another stream that is open
         self.llm: LLM | None = _load(path, config, plan_run(path, dtype), self._context)
+        _OPEN.append(self.llm)
 
     def generate(self, prompts: Sequence[Prompt], sampling: Sampling = GREEDY) -> list[Completion]:
         """See :class:`~rotbot.inference.Engine`."""
@@ -90,10 +96,14 @@ class VllmEngine:
         return completion(self.tokenizer, tokens, end, time.perf_counter() - start)
 
     def close(self) -> None:
-        """See :class:`~rotbot.inference.Engine`."""
+        """See :class:`~rotbot.inference.Engine`. The memory is freed when no other engine of vLLM's is open."""
         if self.llm is not None:
-            self.llm.llm_engine.engine_core.shutdown()
+            _OPEN.remove(self.llm)
+            _CLOSED.append(self.llm)
             self.llm = None
+        if not _OPEN:
+            while _CLOSED:
+                _CLOSED.pop().llm_engine.engine_core.shutdown()
 
     def __enter__(self) -> Self:
         return self
