@@ -7,6 +7,7 @@ inside: weights, optimizer state, position in the data, and torch's random state
 from __future__ import annotations
 
 import json
+import pickle
 import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -58,8 +59,8 @@ def load_checkpoint(folder: Path, position: Position) -> dict[str, Any]:
     path = _path(folder, position.step) / _STATE
     try:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError) as error:
-        raise InputError(f"checkpoint {path}: cannot be read: {error}") from error
+    except (OSError, RuntimeError, pickle.UnpicklingError) as error:
+        raise InputError(f"checkpoint {path}: cannot be read") from error
     torch.set_rng_state(state.pop("rng"))
     return state
 

@@ -10,7 +10,6 @@ import hashlib
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -41,11 +40,6 @@ class Pack:
     rows_M: Tensor
     targets_M: Tensor
     owners_M: Tensor
-
-    def to(self, device: torch.device) -> Pack:
-        """The same pack on ``device``."""
-        moved: dict[str, Any] = {k: v.to(device) if isinstance(v, Tensor) else v for k, v in vars(self).items()}
-        return Pack(**moved)
 
 
 def plan_epoch(lengths: np.ndarray, pack_tokens: int, seed: int, epoch: int | None) -> list[tuple[int, ...]]:

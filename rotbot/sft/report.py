@@ -17,10 +17,14 @@ from rotbot.sft.config import SftConfig
 def run_with_progress(config: SftConfig, resume: bool, dry_run: bool, as_json: bool) -> None:
     """Build the run, train it unless ``dry_run``, and print what happens (on stderr when ``as_json``)."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
-    console = Console(stderr=as_json, highlight=False)
+    console = Console(stderr=as_json, highlight=False, soft_wrap=True)
     with console.status("loading"):
+        from datasets import disable_progress_bars
+
         from rotbot.sft.run import build_run
         from rotbot.sft.trainer import Progress, train
+
+        disable_progress_bars()
     with console.status("encoding the data") as status:
         run = build_run(config, note=status.update)
     console.print(

@@ -91,23 +91,25 @@ def train(run: Run, resume: bool = False, watch: Callable[[Progress], None] | No
             step, tokens = step + 1, tokens + seen
             last = step == run.total
             save = last or step % config.save_every == 0
-            validation = validate(run) if save or step % config.eval_every == 0 else None
-            if last or validation is not None or step % config.log_every == 0:
-                speed = (tokens - tokens_since) / max(1e-9, time.monotonic() - since)
-                lr = factor * config.optimizer.lr
-                progress = Progress(step, run.total, loss, lr, norm, tokens, speed, run.stream.epoch, validation)
+            speed = (tokens - tokens_since) / max(1e-9, time.monotonic() - since)  # without validation
+            validation = validate(run, step) if save or step % config.eval_every == 0 else None
+            lr = factor * config.optimizer.lr
+            progress = Progress(step, run.total, loss, lr, norm, tokens, speed, run.stream.epoch, validation)
+            told = validation is not None or step % config.log_every == 0
+            if told:
                 metrics.write(progress)
-                if watch is not None:
-                    watch(progress)
-                since, tokens_since = time.monotonic(), tokens
-            if save:
+            if save:  # after the metrics: a resumed run drops the lines beyond its checkpoint, but cannot add any
                 assert validation is not None
                 position = Position(step, run.stream.epoch, run.stream.index, tokens, validation.loss, settings)
                 state = {"model": run.model.state_dict(), "optimizers": run.optimizers.state_dict()}
                 save_checkpoint(checkpoints, position, state)
+            if told:
+                since, tokens_since = time.monotonic(), tokens
+                if watch is not None:
+                    watch(progress)
     folder = run.folder / "model"
     save_folder(folder, run.model, run.model_config, run.tokenizer, getattr(torch, config.save_dtype))
-    return SftResult(folder, step, tokens, validation or validate(run), time.monotonic() - started)
+    return SftResult(folder, step, tokens, validation or validate(run, step), time.monotonic() - started)
 
 
 def train_step(run: Run, step: int, factor: float) -> tuple[float, float, int]:
@@ -124,19 +126,17 @@ def train_step(run: Run, step: int, factor: float) -> tuple[float, float, int]:
     norm = torch.nn.utils.clip_grad_norm_(parameters, run.config.optimizer.clip).item()
     mean = total / completion_tokens
     if not math.isfinite(mean) or not math.isfinite(norm):
-        raise TrainingDiverged(
-            f"step {step}: expected a finite loss, got loss {mean} and gradient norm {norm}; "
-            "lower optimizer.lr and optimizer.other_lr (checkpoints before this step are whole)"
-        )
+        raise _diverged(step, f"loss {mean} and gradient norm {norm}")
     run.optimizers.step(factor * run.config.optimizer.lr, factor * run.config.optimizer.other_lr)
     return mean, norm, sum(run.train.length(i) for pack in packs for i in pack.samples)
 
 
-@torch.no_grad()
-def validate(run: Run) -> Validation:
-    """Loss and accuracies over the validation samples."""
+def validate(run: Run, step: int) -> Validation:
+    """Loss and accuracies over the validation samples. Raises :class:`TrainingDiverged` (naming ``step``) if the loss
+    is no number, so that such weights are never saved."""
     pack_tokens = run.config.batch.pack_tokens
     loss = 0.0
+    # Not under no_grad: that would compile the block a second time, which costs more than what it saves.
     right = exact = 0
     for chosen in plan_epoch(run.validation.lengths, pack_tokens, run.config.seed, None):
         pack = build_pack(run.validation, chosen, pack_tokens, run.pad_id)
@@ -145,5 +145,14 @@ def validate(run: Run) -> Validation:
         right += int(correct_M.sum())
         wrong = torch.bincount(pack.owners_M, weights=(~correct_M).double(), minlength=len(chosen))
         exact += int((wrong == 0).sum())
+    if not math.isfinite(loss):
+        raise _diverged(step, f"validation loss {loss}")
     tokens = run.validation.completion_tokens
     return Validation(loss / tokens, right / tokens, exact / len(run.validation))
+
+
+def _diverged(step: int, got: str) -> TrainingDiverged:
+    return TrainingDiverged(
+        f"step {step}: expected a finite loss, got {got}; lower optimizer.lr and optimizer.other_lr "
+        "(the checkpoints so far are whole)"
+    )
