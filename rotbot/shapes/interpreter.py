@@ -18,7 +18,7 @@ from rotbot.shapes.reasons import explain_construction
 from rotbot.shapes.recorder import ProgramError, Recorder, op_text, traced_in
 from rotbot.shapes.running import TORCH_ERRORS, build_module, undisturbed
 from rotbot.shapes.source import assigned_names, bound_names, free_names_of, read
-from rotbot.shapes.trace import Ref, Shape, ShapeTrace, Span, Step, StepError
+from rotbot.shapes.trace import Shape, ShapeTrace, Span, Step, StepError
 from rotbot.shapes.values import Function, NoOp, Scope, Traced
 
 _MAX_CALL_DEPTH = 16
@@ -364,19 +364,9 @@ def _ancestors(recorder: Recorder, roots: list[int]) -> set[int]:
         if index in live:
             continue
         live.add(index)
-        node = recorder.nodes[index]
-        stack += [*_refs(node.args), *_refs([value for _, value in node.kwargs]), *node.reads]
+        stack += recorder.uses[index]
+        stack += recorder.nodes[index].reads
     return live
-
-
-def _refs(value: Any) -> list[int]:
-    if isinstance(value, Ref):
-        return [value.node]
-    if isinstance(value, (tuple, list)):
-        return [index for item in value for index in _refs(item)]
-    if isinstance(value, slice):
-        return _refs((value.start, value.stop, value.step))
-    return []
 
 
 def _final(value: Any, target: str | None) -> Shape | tuple[Shape, ...]:

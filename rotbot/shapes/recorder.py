@@ -50,11 +50,14 @@ class Recorder:
         self.nodes: list[Node] = []
         self.records: list[StepRecord] = []
         self.reads: dict[int, None] = {}
+        self.uses: list[tuple[int, ...]] = []
+        """For each node, the nodes whose values it takes."""
 
     def placeholder(self, name: str, meta: TensorMeta) -> Traced:
         """Record an argument of the program."""
         dtypes = (DTYPE_NAMES[meta.dtype],)
         self.nodes.append(Node("placeholder", name, shapes=(meta.shape,), dtypes=dtypes, name=name))
+        self.uses.append(())
         return Traced(meta, len(self.nodes) - 1)
 
     def call(
@@ -70,13 +73,14 @@ class Recorder:
         result = evaluate(target, unwrap(args), unwrap(kwargs), module)
         if result.__class__ is Rejected:
             self.reject(target, args, kwargs, result.message, span, module)
-        found = list(leaves(result))
+        found = leaves(result)
         if not found:
             return result
-        node = self._add_node(kind, target, args, kwargs, found, span, module)
-        inputs = tuple([t.meta.shape for t in traced_in((args, kwargs))])
-        self._add_step(op_text(target, args, kwargs, module), inputs, tuple([m.shape for _, m in found]), span, node)
-        return _wrap(result, node, traced_in((args, kwargs)), is_in_place(target))
+        tensors = traced_in((args, kwargs))
+        node = self._add_node(kind, target, args, kwargs, found, span, module, tensors)
+        inputs, outputs = tuple([t.meta.shape for t in tensors]), tuple([meta.shape for _, meta in found])
+        self._add_step(op_text(target, args, kwargs, module), inputs, outputs, span, node)
+        return _wrap(result, node, tensors, is_in_place(target))
 
     def reject(
         self,
@@ -112,7 +116,8 @@ class Recorder:
             del self.records[before:]
             self.reject("operator.getitem", (owner, index), {}, result.message, span)
         assert result.shape == shape, f"index {index!r} of {owner.meta.shape}: steps give {shape}, torch {result.shape}"
-        self._add_node("call_function", "operator.getitem", (owner, index), {}, [((), result)], span, None)
+        tensors = traced_in((owner, index))
+        self._add_node("call_function", "operator.getitem", (owner, index), {}, [((), result)], span, None, tensors)
         return Traced(result, node)
 
     def setitem(self, owner: Traced, index: Any, value: Any, span: Span) -> None:
@@ -122,8 +127,9 @@ class Recorder:
         result = evaluate("operator.setitem", unwrap(args), {}, None)
         if result.__class__ is Rejected:
             self.reject("operator.setitem", args, {}, result.message, span)
-        node = self._add_node("call_function", "operator.setitem", args, {}, [((), owner.meta)], span, None)
-        inputs = tuple([t.meta.shape for t in traced_in(args)])
+        tensors = traced_in(args)
+        node = self._add_node("call_function", "operator.setitem", args, {}, [((), owner.meta)], span, None, tensors)
+        inputs = tuple([t.meta.shape for t in tensors])
         self._add_step(op_text("operator.setitem", args, {}, None), inputs, (owner.meta.shape,), span, node)
         owner.overwrite(owner.meta, node)
 
@@ -150,6 +156,7 @@ class Recorder:
         found: list[tuple[tuple[int, ...], TensorMeta]],
         span: Span,
         module: ModuleSpec | None,
+        tensors: list[Traced],
     ) -> int:
         if len(self.nodes) >= LIMITS.operations:
             exceed("torch operations in one program", LIMITS.operations, len(self.nodes) + 1, span.line)
@@ -167,6 +174,7 @@ class Recorder:
                 reads=tuple(self.reads),
             )
         )
+        self.uses.append(tuple([tensor.node for tensor in tensors]))
         return len(self.nodes) - 1
 
     def _add_step(self, op: str, inputs: tuple[Shape, ...], outputs: tuple[Shape, ...], span: Span, node: int) -> None:
