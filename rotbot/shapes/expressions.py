@@ -43,6 +43,7 @@ _UNARY_NAMES: dict[type[ast.unaryop], str] = {
 _COMPARE_NAMES: dict[type[ast.cmpop], str] = {
     ast.Eq: "eq", ast.NotEq: "ne", ast.Lt: "lt", ast.LtE: "le", ast.Gt: "gt", ast.GtE: "ge",
 }  # fmt: skip
+_MIRRORED = {"lt": "gt", "gt": "lt", "le": "ge", "ge": "le"}
 _VALUE_PROPERTIES = frozenset(("shape", "ndim", "dtype", "device", "requires_grad", "is_cuda", "nbytes", "itemsize"))
 _NO_OPS = frozenset(("no_grad", "inference_mode", "enable_grad", "manual_seed"))
 PYTHON_ERRORS = (TypeError, ValueError, IndexError, KeyError, ZeroDivisionError, OverflowError, AttributeError)
@@ -248,6 +249,8 @@ class Expressions:
             return same if isinstance(op, ast.Is) else not same
         name = _COMPARE_NAMES.get(op.__class__)
         if name is not None and (left.__class__ is Traced or right.__class__ is Traced):
+            if left.__class__ is not Traced:  # as Python does: 1 < x asks x whether it is > 1
+                left, right, name = right, left, _MIRRORED.get(name, name)
             return self.recorder.call(f"operator.{name}", (left, right), {}, span_of(node))
         if any(traced_in((left, right))):
             raise UnsupportedSnippet("comparing containers of tensors depends on their values", node.lineno)

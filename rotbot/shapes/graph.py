@@ -18,8 +18,10 @@ from rotbot.shapes.trace import Named, Node, Ref
 def build_graph(nodes: tuple[Node, ...]) -> fx.Graph:
     """One fx node an operation, in program order, as ``symbolic_trace`` would have made them.
 
-    Each node's ``meta`` has ``tensor_meta`` (a ``TensorMetadata``, or a tuple of them), ``span`` and ``name``. Inline
-    modules become submodules (on the meta device) of ``graph.owning_module``. The last operation is the output.
+    Each node's ``meta`` has ``tensor_meta`` (a ``TensorMetadata``, or a tuple of them), ``span``, ``name`` and ``reads``,
+    the nodes whose shapes it was computed from. Inline modules become submodules (on the meta device) of
+    ``graph.owning_module``. The last operation is the output. Assigning to an item makes no tensor, hence no
+    ``tensor_meta``.
     """
     root = torch.nn.Module()
     graph = fx.Graph(root)  # pyright: ignore[reportArgumentType]
@@ -40,8 +42,14 @@ def build_graph(nodes: tuple[Node, ...]) -> fx.Graph:
     for index, node in enumerate(nodes):
         args = tuple([resolve(arg) for arg in node.args])
         kwargs = {name: resolve(value) for name, value in node.kwargs}
-        made.append(_add(graph, root, index, node, args, kwargs))
-        made[-1].meta.update(tensor_meta=_tensor_meta(node), span=node.span, name=node.name)
+        added = _add(graph, root, index, node, args, kwargs)
+        reads = tuple([made[read] for read in node.reads])
+        added.meta.update(span=node.span, name=node.name, reads=reads)
+        if node.target == "operator.setitem":
+            made.append(args[0])  # it returns nothing: what follows uses the tensor it changed
+        else:
+            added.meta["tensor_meta"] = _tensor_meta(node)
+            made.append(added)
     if made:
         graph.output(made[-1])
     return graph

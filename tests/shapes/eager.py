@@ -30,10 +30,15 @@ def real_args(args: Mapping[str, ArgLike]) -> dict[str, torch.Tensor]:
     return {name: real_tensor(spec.shape, spec.dtype, generator) for name, spec in parse_args(args).items()}
 
 
+def namespace() -> dict[str, Any]:
+    """The names a snippet finds defined."""
+    return {"torch": torch, "nn": nn, "F": functional, "math": math}
+
+
 def run(code: str, args: Mapping[str, ArgLike]) -> dict[str, Any]:
     """Execute ``code``; the variables it leaves, arguments left out. Raises what torch or Python raises."""
     given = real_args(args)
-    names: dict[str, Any] = {"torch": torch, "nn": nn, "F": functional, "math": math}
+    names = namespace()
     scope: dict[str, Any] = {**names, **given}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
