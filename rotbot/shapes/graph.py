@@ -18,8 +18,8 @@ from rotbot.shapes.trace import Named, Node, Ref
 def build_graph(nodes: tuple[Node, ...]) -> fx.Graph:
     """One fx node an operation, in program order, as ``symbolic_trace`` would have made them.
 
-    Each node's ``meta`` has ``tensor_meta`` (a ``TensorMetadata``, or a tuple of them), ``span``, ``name`` and ``reads``,
-    the nodes whose shapes it was computed from. Inline modules become submodules (on the meta device) of
+    Each node's ``meta`` has ``tensor_meta`` (a ``TensorMetadata``, or a tuple of them), ``span``, ``name`` and
+    ``reads``, the nodes whose shapes it was computed from. Inline modules become submodules (on the meta device) of
     ``graph.owning_module``. The last operation is the output. Assigning to an item makes no tensor, hence no
     ``tensor_meta``.
     """

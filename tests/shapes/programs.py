@@ -78,7 +78,7 @@ def _line(draw: st.DrawFn, known: dict[str, tuple[int, ...]], new: str, wrong: b
         "view": lambda: f"{x}.view({_sizes(draw, math.prod(shape), slack)})",
         "transpose": lambda: f"{x}.transpose({dim()}, {dim()})",
         "permute": lambda: (
-            f"{x}.permute({', '.join(map(str, draw(st.permutations(range(rank + slack)))))})" if rank else f"{x}.T"
+            f"{x}.permute({', '.join(map(str, draw(st.permutations(range(rank + slack)))))})" if rank else f"{x}.abs()"
         ),
         "sum": lambda: f"{x}.sum({dim()}, keepdim={draw(st.booleans())})",
         "softmax": lambda: f"torch.softmax({x}, dim={dim()})",

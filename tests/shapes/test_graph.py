@@ -17,18 +17,21 @@ from tests.shapes import eager
 from tests.shapes.programs import Program, programs
 from tests.shapes.snippets import ALL, ARGS
 
+Described = list[tuple[tuple[int, ...], torch.dtype]]
 
-def run(trace: rotbot.ShapeTrace, args: dict[str, str]) -> dict[fx.Node, object]:
-    """Run the graph on real tensors; every node's result. Inline modules are built anew on the CPU."""
+
+def run(trace: rotbot.ShapeTrace, args: dict[str, str]) -> dict[fx.Node, Described]:
+    """Run the graph on real tensors; every node's result when it was made. Inline modules move to the CPU."""
     graph = trace.graph
     graph.lint()
     module = fx.GraphModule(graph.owning_module, graph).to_empty(device="cpu")
-    results: dict[fx.Node, object] = {}
+    results: dict[fx.Node, Described] = {}
 
     class Kept(fx.Interpreter):
         def run_node(self, n: fx.Node) -> object:
-            results[n] = super().run_node(n)
-            return results[n]
+            value = super().run_node(n)
+            results[n] = tensors(value)
+            return value
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -36,13 +39,13 @@ def run(trace: rotbot.ShapeTrace, args: dict[str, str]) -> dict[fx.Node, object]
     return results
 
 
-def described(meta: object) -> list[tuple[tuple[int, ...], torch.dtype]]:
+def described(meta: object) -> Described:
     """Shapes and dtypes of a node's ``tensor_meta``, one entry a tensor."""
     metas = [meta] if isinstance(meta, fx.passes.shape_prop.TensorMetadata) else meta
     return [(tuple(item.shape), item.dtype) for item in metas]  # type: ignore[union-attr]
 
 
-def tensors(value: object) -> list[tuple[tuple[int, ...], torch.dtype]]:
+def tensors(value: object) -> Described:
     if isinstance(value, torch.Tensor):
         return [(tuple(value.shape), value.dtype)]
     return [found for item in value for found in tensors(item)] if isinstance(value, (tuple, list)) else []
@@ -53,7 +56,7 @@ def test_every_graph_runs_on_real_tensors_to_the_shapes_and_dtypes_it_claims() -
         args = {name: ARGS[name] for name in free_names(code) if name in ARGS}
         for node, value in run(rotbot.trace(code, args), args).items():
             if "tensor_meta" in node.meta:
-                assert tensors(value) == described(node.meta["tensor_meta"]), f"{node.format_node()} in\n{code}"
+                assert value == described(node.meta["tensor_meta"]), f"{node.format_node()} in\n{code}"
 
 
 @settings(max_examples=60)
@@ -62,7 +65,7 @@ def test_the_graph_of_a_generated_program_runs(program: Program) -> None:
     args = {name: ",".join(map(str, shape)) for name, shape in program.args.items()}
     for node, value in run(rotbot.trace(program.code, program.args), args).items():
         if "tensor_meta" in node.meta:
-            assert tensors(value) == described(node.meta["tensor_meta"]), program.code
+            assert value == described(node.meta["tensor_meta"]), program.code
 
 
 def test_nodes_carry_their_metadata_span_name_and_shape_reads() -> None:
