@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rotbot.shapes.trace import Shape, ShapeTrace, Span, Step
 
 _PIPE_WIDTH = 200
+_TABLE_WIDTH, _SOURCE_WIDTH = 60, 100
 _MAX_SHAPES = 6
 _CONTEXT_LINES = 4
 
@@ -71,6 +72,15 @@ def step_text(step: Step) -> Text:
     else:
         text.append("0 x []", style="dim")
     return text
+
+
+def step_line(index: int, step: Step) -> Text:
+    """A step for terminals too narrow for a table: ``0 matmul: [2, 3], [3, 4] → [2, 4] (line 1)``."""
+    from rich.text import Text
+
+    where = "" if step.line is None else f" (line {step.line})"
+    operation = (printable(step.op), "bold" if step.reason is None else "bold red")
+    return Text.assemble((f"{index} ", "dim"), operation, ": ", step_text(step), (where, "dim"))
 
 
 def trace_table(trace: ShapeTrace, code: str = "") -> Table:
@@ -136,9 +146,13 @@ def verdict(trace: ShapeTrace) -> Text:
 
 
 def show_trace(out: Console, trace: ShapeTrace, code: str) -> None:
-    """Print the whole view: the table, the marked source if the program is rejected, and the verdict."""
-    if trace.steps:
-        out.print(trace_table(trace, code if out.width >= 100 else ""))
+    """Print the whole view: a table (lines in a narrow terminal), the marked source of an error, the verdict."""
+    if trace.steps and out.width < _TABLE_WIDTH:
+        for index, step in enumerate(trace.steps):
+            out.print(step_line(index, step))
+        out.print()
+    elif trace.steps:
+        out.print(trace_table(trace, code if out.width >= _SOURCE_WIDTH else ""))
         out.print()
     show_verdict(out, trace, code)
 

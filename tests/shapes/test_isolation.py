@@ -170,7 +170,7 @@ def _ask_and_kill(choose: Callable[[int], int]) -> RotbotError | None:
         asked = pool.submit(isolation.ask, SLOW, SLOW_ARGS, None, 1.5)
         time.sleep(0.4)
         os.kill(choose(worker), signal.SIGKILL)
-        return asked.result(timeout=60).error
+        return asked.result(timeout=300).error
 
 
 def _busiest_child(worker: int) -> int:
