@@ -9,6 +9,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from rotbot.cli.view import printable
 from rotbot.errors import RotbotError
 
 if TYPE_CHECKING:
@@ -20,12 +21,15 @@ def opened(model: str, kind: str) -> Generator[Engine]:
     """:func:`rotbot.inference.open_engine`, quietly, closed at the end. Raises as it does."""
     from rotbot.inference.engine import open_engine
 
-    if sys.stderr.isatty():
-        print(f"loading {model} …", end="\r", file=sys.stderr, flush=True)
-    with _quiet():
-        engine = open_engine(model, kind)
-    if sys.stderr.isatty():
-        print("\x1b[2K", end="\r", file=sys.stderr, flush=True)
+    waiting = sys.stderr.isatty()
+    if waiting:
+        print(f"loading {printable(model)} …", end="", file=sys.stderr, flush=True)
+    try:
+        with _quiet():
+            engine = open_engine(model, kind)
+    finally:
+        if waiting:
+            print("\r\x1b[2K", end="", file=sys.stderr, flush=True)
     with engine:
         yield engine
 

@@ -1,0 +1,17 @@
+"""Model folders, made once a session."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.memorized import save_memorized, save_random
+
+
+@pytest.fixture(scope="session")
+def random_folder(tmp_path_factory):
+    return save_random(tmp_path_factory.mktemp("models") / "random")
+
+
+@pytest.fixture(scope="session")
+def memorized_folder(tmp_path_factory):
+    return save_memorized(tmp_path_factory.mktemp("models") / "memorized")
