@@ -326,7 +326,6 @@ y = ｏｐｅｎ('CANARY', 'w')
 y = x.＿＿class＿＿
 y = __ｉmport__('os')
 y = x.𝓬𝓵𝓪𝓼𝓼
-y = x.\u005f_class__
 y = torch\u200b.os
 y = x.shape\u2024__class__
 y = x\0.__class__
