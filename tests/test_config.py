@@ -49,9 +49,9 @@ def test_overrides_win_over_the_recipe_and_leave_it_alone():
         ("precision=fp8", "precision: expected auto, bfloat16 or float32, got fp8"),
         ("batch.step_tokens=5000", "batch.step_tokens: expected a multiple of batch.pack_tokens (4096), got 5000"),
         ("data.max_length=5000", "data.max_length: expected from 2 to batch.pack_tokens (4096), got 5000"),
-        ("schedule.epochs=1", "schedule: expected exactly one of steps, tokens and epochs, got {'steps': 5, 'ep"),
+        ("schedule.epochs=1", "exactly one of steps, tokens and epochs, the others null, got {'st"),
         ("schedule.steps=0", "schedule: expected a positive length, got {'steps': 0}"),
-        ("schedule.steps=null", "schedule: expected exactly one of steps, tokens and epochs, got none"),
+        ("schedule.steps=null", "exactly one of steps, tokens and epochs, the others null, got none"),
     ],
 )  # fmt: skip
 def test_mistakes_are_named(override, message):

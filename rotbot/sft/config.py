@@ -122,7 +122,9 @@ class SftConfig:
         _expect(0 <= schedule.warmup <= 1, "schedule.warmup", "a fraction from 0 to 1", schedule.warmup)
         _expect(0 <= schedule.floor <= 1, "schedule.floor", "a fraction from 0 to 1", schedule.floor)
         lengths = {k: getattr(schedule, k) for k in ("steps", "tokens", "epochs") if getattr(schedule, k) is not None}
-        _expect(len(lengths) == 1, "schedule", "exactly one of steps, tokens and epochs", lengths or "none")
+        _expect(
+            len(lengths) == 1, "schedule", "exactly one of steps, tokens and epochs, the others null", lengths or "none"
+        )
         _expect(all(v > 0 for v in lengths.values()), "schedule", "a positive length", lengths)
 
 
