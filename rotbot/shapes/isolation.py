@@ -106,6 +106,7 @@ def ask(code: str, specs: Mapping[str, ArgSpec], target: str | None, seconds: fl
         return Answer(
             None, LimitExceeded(f"the snippet is too long: expected at most a few kB, got {len(code)} characters"), 0
         )
+    _running_worker()  # its start must not count as waiting for a turn
     if not _state.turns.acquire(timeout=_QUEUE_SECONDS):
         return Answer(None, LimitExceeded("too many traces are waiting for their turn; try again later"), 0)
     try:
