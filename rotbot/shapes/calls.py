@@ -30,7 +30,8 @@ from rotbot.shapes.values import (
 if TYPE_CHECKING:
     from rotbot.shapes.interpreter import Interpreter
 
-_DEVICE_METHODS = frozenset(("to", "cuda", "cpu", "new_zeros", "new_ones", "new_empty", "new_full", "new_tensor"))
+_PLAIN_KINDS = frozenset((*python_values.PLAIN, torch.dtype, torch.memory_format, torch.layout)) - {tuple, list}
+_DEVICE_METHODS = frozenset("to cuda cpu new_zeros new_ones new_empty new_empty_strided new_full new_tensor".split())
 
 
 def call(interpreter: Interpreter, function: Any, args: list[Any], kwargs: dict[str, Any], node: ast.Call) -> Any:
@@ -79,7 +80,8 @@ def refuse_value_dependent(name: str, args: list[Any], kwargs: dict[str, Any], n
         why = "the number of nonzero elements"
     elif name == "repeat_interleave" and "output_size" not in kwargs:
         repeats = args[-1] if args else None
-        if isinstance(repeats, Traced) and (len(args) > 1 or not kwargs) or isinstance(kwargs.get("repeats"), Traced):
+        given = len(args) > 1 or not kwargs
+        if (given and isinstance(repeats, Traced)) or isinstance(kwargs.get("repeats"), Traced):
             why = "the repeat counts"
     elif name == "one_hot" and kwargs.get("num_classes", args[1] if len(args) > 1 else -1) == -1:
         why = "the largest value (give num_classes)"
@@ -96,13 +98,16 @@ def _check_device(device: Any, node: ast.Call) -> None:
 
 def _refuse_foreign(value: Any, name: str, node: ast.Call) -> None:
     """Only tensors and plain values may reach torch: no functions, modules or classes."""
+    kind_of = value.__class__
+    if kind_of is Traced or kind_of in _PLAIN_KINDS:
+        return
     if isinstance(value, (tuple, list)):
         for item in value:
             _refuse_foreign(item, name, node)
-    elif isinstance(value, dict):
+    elif kind_of is dict:
         for item in value.values():
             _refuse_foreign(item, name, node)
-    elif not isinstance(value, (Traced, *python_values.PLAIN, torch.dtype, torch.memory_format, torch.layout)):
+    else:
         raise UnsupportedSnippet(f"{name}: {kind(value)} as an argument is not supported", node.lineno)
 
 
@@ -127,7 +132,9 @@ def _tensor_method(
     if name == "type" and not (len(args) == 1 and isinstance(args[0], torch.dtype)):
         raise UnsupportedSnippet("type() is supported with a dtype only", node.lineno)
     if "out" in kwargs or "generator" in kwargs:
-        raise UnsafeSnippet(f"{name}: the argument {'out' if 'out' in kwargs else 'generator'}= is not allowed", node.lineno)
+        raise UnsafeSnippet(
+            f"{name}: the argument {'out' if 'out' in kwargs else 'generator'}= is not allowed", node.lineno
+        )
     _refuse_foreign((args, kwargs), name, node)
     return interpreter.recorder.call(f"Tensor.{name}", (owner, *args), kwargs, span_of(node), "call_method")
 
@@ -280,5 +287,3 @@ def _is_instance(args: list[Any], node: ast.Call) -> bool:
     if isinstance(wanted, Builtin) and wanted.name in kinds:
         return isinstance(args[0], kinds[wanted.name])
     raise UnsupportedSnippet("isinstance is supported with torch.Tensor, int, float, bool, tuple and list", node.lineno)
-
-

@@ -12,27 +12,28 @@ from rotbot.shapes.metadata import ModuleSpec, TensorMeta
 
 _BROADCAST = frozenset(
     """
-    abs absolute acos acosh add addcdiv addcmul adjoint all amax amin aminmax angle any arccos arccosh arcsin arcsinh
-    arctan arctan2 arctanh argmax argmin argsort asin asinh atan atan2 atanh atleast_1d atleast_2d atleast_3d bitwise_and
-    bitwise_left_shift bitwise_not bitwise_or bitwise_right_shift bitwise_xor broadcast_tensors bucketize ceil celu
-    channel_shuffle chunk clamp clamp_max clamp_min clip clone conj conj_physical contiguous copysign cos cosh
-    count_nonzero cummax cummin cumprod cumsum deg2rad detach diagonal digamma div divide dsplit elu eq erf erfc erfinv
-    exp exp2 expand_as expm1 fix flatten flip fliplr flipud float_power floor floor_divide fmax fmin fmod frac frexp gather
-    gcd ge gelu glu greater greater_equal group_norm gt hardshrink hardsigmoid hardswish hardtanh heaviside hsplit
-    huber_loss hypot i0 igamma igammac isclose isfinite isinf isnan isneginf isposinf isreal kthvalue l1_loss layer_norm
-    lcm ldexp le leaky_relu lerp less less_equal lgamma log log10 log1p log2 log_softmax logaddexp logaddexp2
-    logcumsumexp logical_and logical_not logical_or logical_xor logit logsigmoid logsumexp lt masked_fill max maximum mean
-    median min minimum mish mode moveaxis movedim mse_loss msort mul multiply nan_to_num nanmean nanmedian nansum narrow
-    narrow_copy ne neg negative nextafter norm normalize not_equal permute positive pow prelu prod rad2deg ravel real
-    reciprocal relu relu6 remainder reshape reshape_as resolve_conj resolve_neg rms_norm roll rot90 round rsqrt rsub
-    scatter scatter_add scatter_reduce select selu sgn sigmoid sign signbit silu sin sinc sinh slogdet smooth_l1_loss
-    softmax softmin softplus softshrink softsign sort split split_with_sizes sqrt square squeeze std std_mean sub subtract
-    sum sum_to_size swapaxes swapdims t T H mT mH take_along_dim tan tanh tanhshrink tensor_split threshold topk trace
-    transpose tril triu true_divide trunc type_as unbind unflatten unsafe_chunk unsafe_split unsqueeze var var_mean
-    vector_norm view view_as vsplit where xlogy to type float double half bfloat16 int long short bool char byte data imag
-    index_add index_copy index_fill cpu cuda requires_grad_ cat concat concatenate stack hstack vstack dstack column_stack
-    row_stack truediv floordiv mod lshift rshift and_ or_ xor pos invert iadd isub imul itruediv ifloordiv imod ipow iand
-    ior ixor ilshift irshift setitem
+    abs absolute acos acosh add addcdiv addcmul adjoint all amax amin aminmax angle any arccos arccosh arcsin
+    arcsinh arctan arctan2 arctanh argmax argmin argsort asin asinh atan atan2 atanh atleast_1d atleast_2d
+    atleast_3d bitwise_and bitwise_left_shift bitwise_not bitwise_or bitwise_right_shift bitwise_xor
+    broadcast_tensors bucketize ceil celu channel_shuffle chunk clamp clamp_max clamp_min clip clone conj
+    conj_physical contiguous copysign cos cosh count_nonzero cummax cummin cumprod cumsum deg2rad detach diagonal
+    digamma div divide dsplit elu eq erf erfc erfinv exp exp2 expand_as expm1 fix flatten flip fliplr flipud
+    float_power floor floor_divide fmax fmin fmod frac frexp gather gcd ge gelu glu greater greater_equal group_norm
+    gt hardshrink hardsigmoid hardswish hardtanh heaviside hsplit huber_loss hypot i0 igamma igammac isclose
+    isfinite isinf isnan isneginf isposinf isreal kthvalue l1_loss layer_norm lcm ldexp le leaky_relu lerp less
+    less_equal lgamma log log10 log1p log2 log_softmax logaddexp logaddexp2 logcumsumexp logical_and logical_not
+    logical_or logical_xor logit logsigmoid logsumexp lt masked_fill max maximum mean median min minimum mish mode
+    moveaxis movedim mse_loss msort mul multiply nan_to_num nanmean nanmedian nansum narrow narrow_copy ne neg
+    negative nextafter norm normalize not_equal permute positive pow prelu prod rad2deg ravel real reciprocal relu
+    relu6 remainder reshape reshape_as resolve_conj resolve_neg rms_norm roll rot90 round rsqrt rsub scatter
+    scatter_add scatter_reduce select selu sgn sigmoid sign signbit silu sin sinc sinh slogdet smooth_l1_loss
+    softmax softmin softplus softshrink softsign sort split split_with_sizes sqrt square squeeze std std_mean sub
+    subtract sum sum_to_size swapaxes swapdims t T H mT mH take_along_dim tan tanh tanhshrink tensor_split threshold
+    topk trace transpose tril triu true_divide trunc type_as unbind unflatten unsafe_chunk unsafe_split unsqueeze
+    var var_mean vector_norm view view_as vsplit where xlogy to type float double half bfloat16 int long short bool
+    char byte data imag index_add index_copy index_fill cpu cuda requires_grad_ cat concat concatenate stack hstack
+    vstack dstack column_stack row_stack truediv floordiv mod lshift rshift and_ or_ xor pos invert iadd isub imul
+    itruediv ifloordiv imod ipow iand ior ixor ilshift irshift setitem
     """.split()
 )
 """Operations whose result and work are about as large as their tensors broadcast, or laid side by side."""
@@ -40,22 +41,30 @@ _BROADCAST = frozenset(
 _TIMES_LITERALS = frozenset(
     """
     adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d adaptive_max_pool1d adaptive_max_pool2d
-    adaptive_max_pool3d alpha_dropout avg_pool1d avg_pool2d avg_pool3d batch_norm bernoulli broadcast_to constant_pad_nd
-    diff dropout dropout1d dropout2d dropout3d expand feature_alpha_dropout fft fft2 fftn fftshift fold hfft hfft2 hfftn
-    histc ifft ifft2 ifftn ifftshift ihfft ihfft2 ihfftn instance_norm irfft irfft2 irfftn local_response_norm lp_pool1d
-    lp_pool2d lp_pool3d max_pool1d max_pool2d max_pool3d new_empty new_full new_ones new_zeros one_hot pad pixel_shuffle
-    pixel_unshuffle quantile nanquantile repeat repeat_interleave rfft rfft2 rfftn rrelu empty_like full_like ones_like
-    rand_like randint_like randn_like zeros_like tile unfold
+    adaptive_max_pool3d alpha_dropout avg_pool1d avg_pool2d avg_pool3d batch_norm bernoulli binary_cross_entropy
+    binary_cross_entropy_with_logits broadcast_to constant_pad_nd cosine_embedding_loss cosine_similarity
+    cross_entropy ctc_loss diff dropout dropout1d dropout2d dropout3d empty_like expand feature_alpha_dropout fft
+    fft2 fftn fftshift fold full_like gaussian_nll_loss hfft hfft2 hfftn hinge_embedding_loss histc ifft ifft2 ifftn
+    ifftshift ihfft ihfft2 ihfftn instance_norm irfft irfft2 irfftn kl_div local_response_norm lp_pool1d lp_pool2d
+    lp_pool3d margin_ranking_loss max_pool1d max_pool2d max_pool3d multi_margin_loss multilabel_margin_loss
+    multilabel_soft_margin_loss nanquantile new_empty new_full new_ones new_zeros nll_loss one_hot ones_like pad
+    pairwise_distance pixel_shuffle pixel_unshuffle poisson_nll_loss quantile rand_like randint_like randn_like
+    repeat repeat_interleave rfft rfft2 rfftn rrelu soft_margin_loss tile triplet_margin_loss unfold zeros_like
     """.split()
 )
-"""Operations on one tensor that make at most the product of their literals as many elements as they are given."""
+"""Operations that touch or make at most the product of their literals as many elements as they are given."""
 
-_SQUARE = frozenset(("eye", "tril_indices", "triu_indices"))
 _PRODUCTS = frozenset("matmul bmm mm mv dot vdot inner linear imatmul".split())
 """Operations that contract the last dimension of their first operand with the second."""
 
 _CHEAP_PRODUCT = 16
 """Multiplications of a matrix product that take as long as touching one element."""
+
+_EXPONENTS = {
+    "eye": 2, "tril_indices": 2, "triu_indices": 2, "fold": 2, "unfold": 2, "interpolate": 3, "upsample": 3,
+    "upsample_nearest": 3, "upsample_bilinear": 3,
+}  # fmt: skip
+"""How many dimensions one literal may stand for, where that is more than one and the name does not end in it."""
 
 
 def work(target: str, args: tuple[Any, ...], kwargs: dict[str, Any], metas: list[TensorMeta]) -> int:
@@ -68,12 +77,22 @@ def work(target: str, args: tuple[Any, ...], kwargs: dict[str, Any], metas: list
         return sizes[0]
     if name in _PRODUCTS and len(metas) > 1:
         return math.prod(sizes) // (_CHEAP_PRODUCT * _last(metas[0].shape))
-    literals = _literals((args, kwargs))
+    literals = _literals((args, kwargs)) ** _exponent(name)
     if name.startswith("conv") and len(metas) > 1:
         return math.prod(sizes[:2]) * literals // (_CHEAP_PRODUCT * _channels(name, metas[1].shape))
-    if name in _TIMES_LITERALS or (target in CREATION and name not in _SQUARE):
-        return sum(sizes) * literals or literals
-    return (math.prod(sizes) if len(sizes) > 1 else sum(sizes) ** 2) * literals or literals**2
+    if name in _TIMES_LITERALS or target in CREATION:
+        return (sum(sizes) or 1) * literals
+    if name == "combinations":
+        return max(
+            [(sum(sizes) + 1) ** min(abs(n), 64) for n in (2, *args[1:], *kwargs.values()) if isinstance(n, int)]
+        )
+    return (math.prod(sizes) if len(sizes) > 1 else sum(sizes) ** 2 or 1) * literals**2
+
+
+def _exponent(name: str) -> int:
+    if name[-1] == "d" and name[-2:-1] in ("2", "3"):
+        return int(name[-2])
+    return _EXPONENTS.get(name, 1)
 
 
 def _last(shape: tuple[int, ...]) -> int:
@@ -103,7 +122,7 @@ def _literals(value: Any) -> int:
     if kind is int:
         return abs(value) or 1
     if kind is float:
-        return math.ceil(abs(value)) ** 3 or 1 if math.isfinite(value) else 1
+        return math.ceil(abs(value)) or 1 if math.isfinite(value) else 1
     if kind is tuple or kind is list:
         return math.prod([_literals(item) for item in value])
     if kind is dict:

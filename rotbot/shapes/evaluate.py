@@ -80,7 +80,9 @@ def _evaluate(target: str, args: tuple[Any, ...], kwargs: dict[str, Any], module
         if affordable:
             return _without_meta(target, args, kwargs, module)
         if _lacks_meta(error):
-            raise UnsupportedSnippet(_value_message(target)) from error
+            name = target.rpartition(".")[2]
+            message = f"torch can run {name} on real values only, and these tensors are too large to try"
+            raise UnsupportedSnippet(message) from error
         return Rejected(_message(error))
     check_size(result)
     if not affordable or target in _ONLY_VALUES_REJECT or not _small(result):
@@ -138,7 +140,8 @@ def _without_meta(target: str, args: tuple[Any, ...], kwargs: dict[str, Any], mo
     if not results:
         assert rejection is not None
         return rejection
-    if any(shapes_of(other) != shapes_of(results[0]) for other in results[1:]):
+    agreed = all(shapes_of(other) == shapes_of(results[0]) for other in results[1:])
+    if not agreed or (len(results) == 1 and _values_may_decide(target, tensors_in((args, kwargs)))):
         raise UnsupportedSnippet(_value_message(target))
     check_size(results[0])
     return results[0]

@@ -99,7 +99,7 @@ class Interpreter:
             while isinstance(target, ast.Subscript):
                 target = target.value
             value = self.expressions.value(target) if isinstance(target, ast.Name) else None
-        if any(traced_in(value)):
+        if value.__class__ is Traced or traced_in(value):
             self.last = value
         if isinstance(target, ast.Name):
             self.recorder.name(value, target.id, since)

@@ -30,6 +30,15 @@ class TensorMeta:
         """The number of elements."""
         return math.prod(self.shape)
 
+    def is_contiguous(self) -> bool:
+        """Whether the elements lie in row-major order without gaps. (False for some tensors of a single element.)"""
+        step = 1
+        for length, stride in zip(reversed(self.shape), reversed(self.stride), strict=True):
+            if stride != step:
+                return False
+            step *= length or 1
+        return True
+
     def storage_size(self) -> int:
         """Elements of the smallest storage that holds the tensor."""
         size = 1
@@ -42,7 +51,7 @@ class TensorMeta:
 
 @dataclass(frozen=True, slots=True)
 class ModuleSpec:
-    """An inline ``nn`` module: its class by name, constructor arguments (frozen), and whether it is in training mode."""
+    """An inline ``nn`` module: its class by name, frozen constructor arguments, and whether it is in training mode."""
 
     name: str
     args: tuple[Any, ...]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, NoReturn
 
 import torch
@@ -141,7 +141,8 @@ class Recorder:
     def name(self, value: Any, name: str, since: int) -> None:
         """Note that ``value`` was assigned to ``name`` by the statement whose first node is ``since``."""
         if isinstance(value, Traced) and not value.path and value.node >= since:
-            self.nodes[value.node] = replace(self.nodes[value.node], name=name)
+            # The node is still ours alone: set the field where a copy would double the cost of recording an operation.
+            object.__setattr__(self.nodes[value.node], "name", name)
             for record in reversed(self.records):
                 if record.node == value.node:
                     record.name = name
@@ -238,9 +239,7 @@ def _collect(value: Any, found: list[Traced]) -> None:
     kind = value.__class__
     if kind is Traced:
         found.append(value)
-    elif kind is int or kind is str:
-        return
-    elif isinstance(value, (tuple, list)):
+    elif kind is tuple or kind is list or kind is FieldTuple:
         for item in value:
             _collect(item, found)
     elif kind is dict:
@@ -300,6 +299,8 @@ def _only_tensors(value: Any) -> bool:
 def literal(value: Any) -> str:
     """A literal argument as Python would write it; tensors are ``_``."""
     kind = value.__class__
+    if kind is int or kind is str:
+        return repr(value)
     if kind is Traced or kind is TensorMeta:
         return "_"
     if kind is tuple or kind is FieldTuple:

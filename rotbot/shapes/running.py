@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import nn
 
-from rotbot.errors import UnsupportedSnippet
 from rotbot.shapes.allowlist import CREATION, FUNCTIONS, MODULES
 from rotbot.shapes.metadata import Alias, Fields, ModuleSpec, Result, TensorMeta
 
@@ -24,7 +23,7 @@ Maker = Callable[[TensorMeta], torch.Tensor]
 
 
 @contextmanager
-def undisturbed() -> Iterator[None]:
+def undisturbed() -> Generator[None]:
     """No gradients, no warnings, and the caller's random state as it was."""
     state = torch.get_rng_state()
     try:
@@ -55,7 +54,13 @@ def _generic(size: int, dtype: torch.dtype) -> torch.Tensor:
     return torch.frac(steps * steps * 0.6180339887498949).to(dtype)
 
 
-zeros = _filled(lambda size, dtype: torch.zeros(size, dtype=dtype))
+def zeros(meta: TensorMeta) -> torch.Tensor:
+    """A real tensor of zeros."""
+    if meta.is_contiguous():
+        return torch.zeros(meta.shape, dtype=meta.dtype)
+    return torch.zeros(meta.storage_size(), dtype=meta.dtype).as_strided(meta.shape, meta.stride)
+
+
 FILLS = (
     zeros,
     _filled(lambda size, dtype: torch.ones(size, dtype=dtype)),
@@ -113,8 +118,6 @@ def build_module(spec: ModuleSpec, device: str) -> nn.Module:
 
 def _describe(value: Any, inputs: list[torch.Tensor]) -> Result:
     if isinstance(value, torch.Tensor):
-        if value.layout is not torch.strided or value.is_quantized:
-            raise UnsupportedSnippet("sparse and quantized tensors have no dense shape trace")
         meta = TensorMeta(tuple(value.shape), value.stride(), value.dtype)
         for index, tensor in enumerate(inputs):
             if tensor is value:

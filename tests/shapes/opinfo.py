@@ -1,9 +1,9 @@
-"""Torch's own operator samples (``OpInfo``) as snippets: what ``rotbot.trace`` reads, and what eager torch makes of them.
+"""Torch's own operator samples (``OpInfo``) as snippets: what ``rotbot.trace`` reads, and what eager makes of them.
 
 A sample becomes a line of code over arguments ``a0, a1, ...`` (``y = torch.cat([a0, a1], dim=1)``) and, where torch has
 it, the method's spelling (``y = a0.cumsum(dim=1)``). Eager runs the same line on the sample's values, laid out
-contiguously, which is all that a shape and a dtype say. A sample is left out, with a reason, where it has something that
-is neither a tensor nor a literal, or where it means a different call than its public name (eager rejects the line).
+contiguously, which is all that a shape and a dtype say. A sample is left out, with a reason, where it has something
+that is neither a tensor nor a literal.
 """
 
 from __future__ import annotations
@@ -32,7 +32,9 @@ _OPERATORS = {"add": "+", "sub": "-", "mul": "*", "div": "/", "mod": "%", "pow":
               "or": "|", "xor": "^"}  # fmt: skip
 _CONSTANTS = {
     **{getattr(torch, name): f"torch.{name}" for name in DTYPES},
-    **{f: str(f) for f in (torch.contiguous_format, torch.channels_last, torch.channels_last_3d, torch.preserve_format)},
+    **{
+        f: str(f) for f in (torch.contiguous_format, torch.channels_last, torch.channels_last_3d, torch.preserve_format)
+    },
     torch.strided: "torch.strided",
 }
 _VARIADIC = {"block_diag", "broadcast_tensors", "cartesian_prod", "meshgrid", "atleast_1d", "atleast_2d", "atleast_3d"}
