@@ -7,6 +7,7 @@ text is shown as it is, without the control characters a terminal would obey.
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rotbot.cli.view import printable, shapes_text, step_text
@@ -28,6 +29,11 @@ _MAX_UNREADABLE = 3
 _MAX_PARTIAL = 200
 
 
+def _short(model: str) -> str:
+    """A folder's own name, without the way to it; a Hub ID as it is."""
+    return Path(model).name if Path(model).is_dir() else model
+
+
 def versus_table(comparison: Comparison, model: str, width: int, partial: str | None = None) -> Table:
     """One row a step, one for the end: what the model wrote, whether it is so, what torch.fx says.
 
@@ -41,7 +47,7 @@ def versus_table(comparison: Comparison, model: str, width: int, partial: str | 
     wide = width >= _ONE_LINE_WIDTH
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", show_edge=False)
     table.add_column("step", justify="right", style="dim", no_wrap=True)
-    table.add_column(printable(model), overflow="fold")
+    table.add_column(printable(_short(model)), overflow="fold")
     table.add_column("", no_wrap=True)
     table.add_column("torch.fx", overflow="fold")
     writing = partial is not None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -46,7 +47,8 @@ class TransformersEngine:
         self._context = min(context, read_config(path).max_positions)
         self._device = torch.device("cuda" if plan.gpu else "cpu")
         try:
-            model: Any = AutoModelForCausalLM.from_pretrained(path, dtype=plan.dtype)
+            with _no_progress_bar():
+                model: Any = AutoModelForCausalLM.from_pretrained(path, dtype=plan.dtype)
         except OSError as error:
             raise InputError(f"{path}: transformers cannot load this model: {error}") from error
         self._model = model.to(self._device).eval()
@@ -127,6 +129,20 @@ class TransformersEngine:
                         cache.batch_select_indices(kept)
             ids, positions = chosen[:, None], positions[:, -1:] + 1
             mask = torch.cat([mask, mask.new_ones(len(rows), 1)], dim=1)
+
+
+@contextmanager
+def _no_progress_bar() -> Generator[None]:
+    """transformers draws one for every load, on whatever stderr is."""
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
 
 
 def choose(logits: torch.Tensor, sampling: Sampling, randoms: Sequence[torch.Generator]) -> torch.Tensor:

@@ -9,6 +9,7 @@ that is neither a tensor nor a literal.
 from __future__ import annotations
 
 import math
+import sys
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -17,13 +18,20 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch.testing._internal.common_methods_invocations import op_db
-from torch.testing._internal.opinfo.core import OpInfo, SampleInput
 
-import rotbot
-from rotbot.errors import RotbotError
-from rotbot.shapes.allowlist import ATTRIBUTES
-from rotbot.shapes.arguments import DTYPES
+sys.modules.setdefault("numba", None)  # pyright: ignore[reportArgumentType]
+# torch's test helpers import numba where it is found; vLLM, which later tests start in this process, then trips over an
+# attribute of llvmlite's. None in sys.modules says that numba is absent; it is taken away again below.
+from torch.testing._internal.common_methods_invocations import op_db  # noqa: E402
+from torch.testing._internal.opinfo.core import OpInfo, SampleInput  # noqa: E402
+
+if sys.modules["numba"] is None:
+    del sys.modules["numba"]
+
+import rotbot  # noqa: E402
+from rotbot.errors import RotbotError  # noqa: E402
+from rotbot.shapes.allowlist import ATTRIBUTES  # noqa: E402
+from rotbot.shapes.arguments import DTYPES  # noqa: E402
 
 FAMILIES = ("torch", "Tensor", "nn.functional", "linalg", "fft", "special", "operators")
 _PREFIXES = {"nn.functional.": (F, "F"), "linalg.": (torch.linalg, "torch.linalg"), "fft.": (torch.fft, "torch.fft"),

@@ -1,0 +1,58 @@
+"""The checkpoint that the package ships, on problems that no training run can have seen."""
+
+from __future__ import annotations
+
+import pytest
+
+from rotbot.cli.demo import problems as demo_problems
+from rotbot.evaluation import accuracy, fresh_problems
+from rotbot.inference import open_engine
+from rotbot.rewards import compare, explain
+
+SEED = 20_991_231
+"""A seed for this test alone. Its problems are also of the split ``test``, which no training run reads."""
+
+COUNT = 500
+FLOOR = 0.55
+"""What the shipped checkpoint must not fall below; its card has the measured figure and what is aimed at."""
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def problems():
+    return fresh_problems(SEED, COUNT, "test")
+
+
+@pytest.fixture(scope="module")
+def vllm():
+    with open_engine("embedded", "vllm") as engine:
+        yield engine
+
+
+@pytest.fixture(scope="module")
+def transformers():
+    with open_engine("embedded", "transformers") as engine:
+        yield engine
+
+
+def test_every_step_is_right_on_most_fresh_problems(vllm, problems, capsys):
+    measured = accuracy(vllm, problems)
+    low, high = measured.interval
+    with capsys.disabled():
+        print(f"\nembedded, {COUNT} fresh problems of the split test, seed {SEED}\n{measured.table()}")
+        print(f"faithful {100 * measured.rate:.1f}% (95% interval {100 * low:.1f} to {100 * high:.1f}%)")
+    assert measured.n == COUNT
+    assert measured.rate >= FLOOR
+    assert measured.parsed >= 0.95 * COUNT
+
+
+def test_both_engines_write_the_same_on_100_problems(vllm, transformers, problems):
+    ours, theirs = transformers.generate(problems[:100]), vllm.generate(problems[:100])
+    assert [completion.text for completion in ours] == [completion.text for completion in theirs]
+
+
+def test_the_formats_own_example_is_right(transformers):
+    title, problem = demo_problems()[0]
+    judged = compare(problem.truth(), transformers.generate([problem])[0].text)
+    assert judged.faithful, f"{title}: {explain(judged)}"
