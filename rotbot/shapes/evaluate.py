@@ -2,7 +2,8 @@
 
 :func:`evaluate` is pure (metadata in, metadata out) and therefore cached. It asks torch in one of three ways:
 
-1. What is small is run on real tensors of zeros. Torch accepts the call: that settles validity and shapes at once.
+1. What is small is run on real tensors of zeros (views and the like, of any size, on meta tensors: see
+   :mod:`rotbot.shapes.trusted`). Where torch accepts the call, that settles validity and shapes at once.
 2. What is not, or was not accepted, is run on meta tensors, which have no values. Meta kernels accept some calls that
    real ones reject, so where it is affordable real tensors have the last word. A complaint that goes away with other
    values (a singular matrix) is not a verdict.
@@ -25,7 +26,8 @@ from rotbot.shapes import bounds, cost
 from rotbot.shapes.allowlist import CREATION
 from rotbot.shapes.limits import LIMITS, exceed
 from rotbot.shapes.metadata import ModuleSpec, Rejected, Result, TensorMeta, freeze, leaves, shapes_of, tensors_in
-from rotbot.shapes.running import FILLS, TORCH_ERRORS, meta_tensor, run, zeros
+from rotbot.shapes.running import FILLS, TORCH_ERRORS, Maker, meta_tensor, run, zeros
+from rotbot.shapes.trusted import is_trusted
 
 CACHE_SIZE = 1 << 15
 
@@ -63,15 +65,15 @@ def evaluate(target: str, args: tuple[Any, ...], kwargs: dict[str, Any], module:
 def _evaluate(target: str, args: tuple[Any, ...], kwargs: dict[str, Any], module: ModuleSpec | None) -> Result:
     bounds.check(target, args, kwargs, module)
     metas = tensors_in((args, kwargs))
+    if module is None and is_trusted(target, metas):
+        result = _accepted(target, args, kwargs, meta_tensor, "meta")
+        if result is not None:
+            return result
     affordable = all([meta.storage_size() <= LIMITS.eager_elements for meta in metas])
     work = _work(target, args, kwargs, module, metas) if affordable else 0
     if affordable and work <= LIMITS.small_work and module is None and not _values_may_decide(target, metas):
-        try:
-            result = run(target, args, kwargs, None, zeros, "cpu")
-        except TORCH_ERRORS:
-            pass  # for these values at least; what follows tells whether for all
-        else:
-            check_size(result)
+        result = _accepted(target, args, kwargs, zeros, "cpu")
+        if result is not None:
             return result
     affordable = affordable and work <= LIMITS.eager_work
     try:
@@ -90,6 +92,16 @@ def _evaluate(target: str, args: tuple[Any, ...], kwargs: dict[str, Any], module
     if target in _SOMETIMES_VALUES:
         return _without_meta(target, args, kwargs, module)
     return _eager_verdict(target, args, kwargs, module, result)
+
+
+def _accepted(target: str, args: tuple[Any, ...], kwargs: dict[str, Any], make: Maker, device: str) -> Result | None:
+    """The result where torch accepts the call on these tensors; None where it does not, which settles nothing yet."""
+    try:
+        result = run(target, args, kwargs, None, make, device)
+    except TORCH_ERRORS:
+        return None
+    check_size(result)
+    return result
 
 
 def _work(

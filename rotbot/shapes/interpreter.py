@@ -305,6 +305,7 @@ _HANDLERS: dict[type[ast.stmt], Callable[[Interpreter, Any], None]] = {
 }
 
 
+@undisturbed()
 def trace_program(code: str, specs: dict[str, ArgSpec], target: str | None) -> ShapeTrace:
     """Interpret ``code`` in this process; see :func:`rotbot.trace`."""
     tree = read(code)
@@ -312,8 +313,7 @@ def trace_program(code: str, specs: dict[str, ArgSpec], target: str | None) -> S
     recorder = interpreter.recorder
     error: ProgramError | None = None
     try:
-        with undisturbed():
-            interpreter.run(tree.body)
+        interpreter.run(tree.body)
     except UndefinedName as caught:
         _refuse_missing(caught.name, tree, specs)
         error = caught
@@ -321,6 +321,8 @@ def trace_program(code: str, specs: dict[str, ArgSpec], target: str | None) -> S
         error = caught
     except (_Break, _Continue) as stray:
         raise UnsupportedSnippet("break or continue outside of a loop") from stray
+    finally:
+        del interpreter.expressions  # it refers back: without it all that a trace leaves behind is freed at once
     if target is not None and error is None and target not in interpreter.globals.values:
         assigned = ", ".join(assigned_names(tree)) or "none"
         raise InputError(f"the target {target!r} is never assigned; assigned names: {assigned}")

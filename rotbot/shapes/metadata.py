@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from operator import mul
 from typing import Any
 
 import torch
@@ -41,12 +42,7 @@ class TensorMeta:
 
     def storage_size(self) -> int:
         """Elements of the smallest storage that holds the tensor."""
-        size = 1
-        for length, step in zip(self.shape, self.stride, strict=True):
-            if length == 0:
-                return 0
-            size += (length - 1) * step
-        return size
+        return 0 if 0 in self.shape else 1 + sum(map(mul, self.shape, self.stride)) - sum(self.stride)
 
 
 @dataclass(frozen=True, slots=True)

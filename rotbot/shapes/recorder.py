@@ -80,7 +80,7 @@ class Recorder:
         node = self._add_node(kind, target, args, kwargs, found, span, module, tensors)
         inputs, outputs = tuple([t.meta.shape for t in tensors]), tuple([meta.shape for _, meta in found])
         self._add_step(op_text(target, args, kwargs, module), inputs, outputs, span, node)
-        return _wrap(result, node, tensors, is_in_place(target))
+        return _wrap(result, (), node, tensors, is_in_place(target))
 
     def reject(
         self,
@@ -182,25 +182,24 @@ class Recorder:
         self.records.append(StepRecord(clean(op), inputs, outputs, span, node))
 
 
-def _wrap(result: Any, node: int, arguments: list[Traced], in_place: bool) -> Any:
+def _wrap(item: Any, path: tuple[int, ...], node: int, arguments: list[Traced], in_place: bool) -> Any:
     """A result's metadata as traced values. A result that *is* an argument stays that tensor."""
-
-    def wrap(item: Any, path: tuple[int, ...]) -> Any:
-        if item.__class__ is TensorMeta:
-            return Traced(item, node, path)
-        if item.__class__ is Alias:
-            tensor = arguments[item.index]
-            if not in_place:
-                return tensor.twin(node, path)
-            tensor.overwrite(item.meta, node, path)
-            return tensor
-        if item.__class__ is Fields:
-            return FieldTuple(tuple([wrap(x, (*path, i)) for i, x in enumerate(item.items)]), item.names)
-        if isinstance(item, (tuple, list)):
-            return type(item)([wrap(x, (*path, i)) for i, x in enumerate(item)])
-        return item
-
-    return wrap(result, ())
+    kind = item.__class__
+    if kind is TensorMeta:
+        return Traced(item, node, path)
+    if kind is Alias:
+        tensor = arguments[item.index]
+        if not in_place:
+            return tensor.twin(node, path)
+        tensor.overwrite(item.meta, node, path)
+        return tensor
+    if kind is Fields or kind is tuple or kind is list:
+        items = item.items if kind is Fields else item
+        parts = [_wrap(part, (*path, i), node, arguments, in_place) for i, part in enumerate(items)]
+        if kind is Fields:
+            return FieldTuple(tuple(parts), item.names)
+        return parts if kind is list else tuple(parts)
+    return item
 
 
 def clean(text: str) -> str:
