@@ -24,6 +24,7 @@ from tests.memorized import ANSWERS, LUCKY, RIGHT, WRONG
 @pytest.fixture
 def run(monkeypatch, capsys):
     def call(*argv, stdin=None):
+        monkeypatch.setenv("COLUMNS", "120")  # wide enough for a step's line whatever terminal the tests run in
         monkeypatch.setattr(sys, "argv", ["rotbot", *map(str, argv)])
         if stdin is not None:
             monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode())))
