@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+from pathlib import Path
+
 import typer
 
 
@@ -10,6 +13,9 @@ def sft(
     config: str = typer.Option("tiny", "--config", "-c", help="A shipped recipe's name or a YAML file."),
     resume: bool = typer.Option(False, "--resume", help="Continue from the last checkpoint in the output folder."),
     dry_run: bool = typer.Option(False, "--dry-run", help="Check the settings and the data, say what would run."),
+    processes: int = typer.Option(
+        1, "--processes", min=1, help="Processes that share every step; on a CPU as many as cores is fastest."
+    ),
     json_output: bool = typer.Option(False, "--json", help="Print the result as JSON on stdout, progress on stderr."),
 ) -> None:
     """Train a model on the completions of a dataset: packed, resumable, fast on a CPU.
@@ -24,4 +30,11 @@ def sft(
 
     from rotbot.sft.report import run_with_progress
 
-    run_with_progress(settings, resume=resume, dry_run=dry_run, as_json=json_output)
+    with ExitStack() as stack:
+        if processes > 1:
+            from rotbot.sft.parallel import helpers
+
+            flags = [*(["--resume"] if resume else []), *(["--dry-run"] if dry_run else [])]
+            command = ["-m", "rotbot", "sft", *(overrides or []), "--config", config, *flags]
+            stack.enter_context(helpers(processes, command, Path(settings.output)))
+        run_with_progress(settings, resume=resume, dry_run=dry_run, as_json=json_output)

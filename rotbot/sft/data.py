@@ -52,6 +52,10 @@ class Samples:
         """Tokens of one sample."""
         return int(self.offsets[index + 1] - self.offsets[index])
 
+    def completion_length(self, index: int) -> int:
+        """Tokens of one sample that the loss is on."""
+        return self.length(index) - self.prompt_length(index)
+
     def prompt_length(self, index: int) -> int:
         """Tokens of one sample's prompt."""
         return int(self.prompts[index])

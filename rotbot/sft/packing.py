@@ -122,8 +122,8 @@ def build_pack(samples: Samples, chosen: tuple[int, ...], pack_tokens: int, pad_
 class PackStream:
     """The endless sequence of packs over epochs, with a position that can be saved and set."""
 
-    def __init__(self, samples: Samples, pack_tokens: int, pad_id: int, seed: int) -> None:
-        self._samples, self._pack_tokens, self._pad_id, self._seed = samples, pack_tokens, pad_id, seed
+    def __init__(self, samples: Samples, pack_tokens: int, seed: int) -> None:
+        self._samples, self._pack_tokens, self._seed = samples, pack_tokens, seed
         self.epoch, self.index = 0, 0
         self._plan = plan_epoch(samples.lengths, pack_tokens, seed, 0)
 
@@ -137,10 +137,10 @@ class PackStream:
         """How many packs the current epoch has (another epoch's may differ by a few)."""
         return len(self._plan)
 
-    def next(self) -> Pack:
-        """The next pack; after an epoch's last comes the next epoch's first."""
+    def next(self) -> tuple[int, ...]:
+        """The samples of the next pack; after an epoch's last comes the next epoch's first."""
         if self.index == len(self._plan):
             self.seek(self.epoch + 1, 0)
         chosen = self._plan[self.index]
         self.index += 1
-        return build_pack(self._samples, chosen, self._pack_tokens, self._pad_id)
+        return chosen

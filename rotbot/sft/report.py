@@ -15,18 +15,23 @@ from rotbot.sft.config import SftConfig
 
 
 def run_with_progress(config: SftConfig, resume: bool, dry_run: bool, as_json: bool) -> None:
-    """Build the run, train it unless ``dry_run``, and print what happens (on stderr when ``as_json``)."""
+    """Build the run, train it unless ``dry_run``, and print what happens (on stderr when ``as_json``).
+
+    Of several processes (see :mod:`rotbot.sft.parallel`) the first one prints.
+    """
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
-    console = Console(stderr=as_json, highlight=False, soft_wrap=True)
+    quiet = os.environ.get("RANK", "0") != "0"
+    console = Console(stderr=as_json, highlight=False, soft_wrap=True, quiet=quiet)
     with console.status("loading"):
         from datasets import disable_progress_bars
 
+        from rotbot.sft.parallel import join_world
         from rotbot.sft.run import build_run
         from rotbot.sft.trainer import Progress, train
 
         disable_progress_bars()
     with console.status("encoding the data") as status:
-        run = build_run(config, note=status.update)
+        run = build_run(config, status.update, join_world())
     console.print(
         f"model      {run.parameters() / 1e6:.2f}M parameters, vocabulary {run.model_config.vocab_size}, "
         f"{str(run.forward.dtype).removeprefix('torch.')} products"
@@ -40,7 +45,7 @@ def run_with_progress(config: SftConfig, resume: bool, dry_run: bool, as_json: b
         f"{run.total * run.packs_per_step / run.stream.packs_per_epoch:.2f} epochs"
     )
     if dry_run:
-        if as_json:
+        if as_json and not quiet:
             print(json.dumps({"parameters": run.parameters(), "steps": run.total, "settings": run.settings()}))
         return
     columns = (
@@ -48,7 +53,7 @@ def run_with_progress(config: SftConfig, resume: bool, dry_run: bool, as_json: b
         TextColumn("loss {task.fields[loss]:.4f}  {task.fields[speed]:,.0f} tokens/s"),
         TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(),
     )  # fmt: skip
-    with Bar(*columns, console=console, disable=not console.is_terminal) as bar:
+    with Bar(*columns, console=console, disable=quiet or not console.is_terminal) as bar:
         task = bar.add_task("train", total=run.total, loss=float("nan"), speed=0.0)
 
         def watch(progress: Progress) -> None:
@@ -67,6 +72,6 @@ def run_with_progress(config: SftConfig, resume: bool, dry_run: bool, as_json: b
         f"done       {result.tokens:,} tokens in {result.seconds / 60:.1f} min, validation loss {score.loss:.4f}, "
         f"exact {score.exact:.1%} → {result.model}"
     )
-    if as_json:
+    if as_json and not quiet:
         json.dump({**asdict(result), "model": str(result.model)}, sys.stdout)
         print()

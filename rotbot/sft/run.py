@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from rotbot.errors import ConfigError
 from rotbot.models.config import ModelConfig, size
 from rotbot.models.qwen3 import build_qwen3, init_weights
 from rotbot.sft.config import ModelSection, SftConfig
@@ -16,12 +18,14 @@ from rotbot.sft.data import Samples, prepare
 from rotbot.sft.forward import PackedForward
 from rotbot.sft.optim import Optimizers, build_optimizers
 from rotbot.sft.packing import PackStream
+from rotbot.sft.parallel import World
 from rotbot.sft.schedule import total_steps
 
 if TYPE_CHECKING:
     from torchtune.modules import TransformerDecoder
     from transformers import PreTrainedTokenizerBase
 
+ALONE = World()
 _VOCAB_MULTIPLE = 64
 _FREE = ("output", "threads", "log_every", "eval_every", "save_every", "tensorboard", "save_dtype", "data.cache")
 """Settings that do not decide the weights, so a resumed run may change them."""
@@ -42,6 +46,7 @@ class Run:
     stream: PackStream
     packs_per_step: int
     total: int
+    world: World
 
     @property
     def folder(self) -> Path:
@@ -88,11 +93,18 @@ def fresh_config(section: ModelSection, vocabulary: int) -> ModelConfig:
     return replace(size(section.size), vocab_size=rounded, **given)
 
 
-def build_run(config: SftConfig, note: Callable[[str], None] | None = None) -> Run:
-    """Read and encode the data, build model and optimizers. Raises :class:`~rotbot.errors.InputError` and
-    :class:`~rotbot.errors.ConfigError` for anything that cannot be used."""
-    if config.threads:
-        torch.set_num_threads(config.threads)
+def build_run(config: SftConfig, note: Callable[[str], None] | None = None, world: World = ALONE) -> Run:
+    """Read and encode the data, build model and optimizers, as one of the processes of ``world``. Raises
+    :class:`~rotbot.errors.InputError` and :class:`~rotbot.errors.ConfigError` for anything that cannot be used."""
+    packs_per_step = config.batch.step_tokens // config.batch.pack_tokens
+    if packs_per_step % world.size:
+        least = world.size * config.batch.pack_tokens
+        raise ConfigError(
+            f"batch.step_tokens: expected a multiple of processes x batch.pack_tokens = {least}, "
+            f"got {config.batch.step_tokens}"
+        )
+    if config.threads or world.size > 1:
+        torch.set_num_threads(config.threads or max(1, (os.cpu_count() or 1) // world.size))
     section, data = config.model, config.data
     tokenizer = section.tokenizer or section.init
     if tokenizer is not None:
@@ -100,10 +112,14 @@ def build_run(config: SftConfig, note: Callable[[str], None] | None = None) -> R
 
         tokenizer = str(resolve(tokenizer))
     cache = Path(data.cache) if data.cache else Path(config.output) / "data"
+    if not world.leads:
+        world.wait()  # until the leader has written the cache
     prepared = prepare(
         cache, data.dataset, data.name, tokenizer, section.vocab_size, data.max_length, data.train_rows,
         data.validation_rows, note,
     )  # fmt: skip
+    if world.leads:
+        world.wait()
     if section.init is not None:
         from rotbot.models.loading import load
 
@@ -118,11 +134,9 @@ def build_run(config: SftConfig, note: Callable[[str], None] | None = None) -> R
     optimizers = build_optimizers(
         model, optimizer.name, optimizer.momentum, (optimizer.beta1, optimizer.beta2), optimizer.weight_decay, dtype
     )
-    pad_id = int(prepared.tokenizer.pad_token_id or 0)  # pyright: ignore[reportArgumentType]
-    stream = PackStream(prepared.train, config.batch.pack_tokens, pad_id, config.seed)
-    packs_per_step = config.batch.step_tokens // config.batch.pack_tokens
+    stream = PackStream(prepared.train, config.batch.pack_tokens, config.seed)
     total = total_steps(config.schedule, config.batch.step_tokens, stream.packs_per_epoch, packs_per_step)
     return Run(
         config, model, model_config, prepared.tokenizer, prepared.train, prepared.validation,
-        PackedForward(model, model_config, dtype, config.compile), optimizers, stream, packs_per_step, total,
+        PackedForward(model, model_config, dtype, config.compile), optimizers, stream, packs_per_step, total, world,
     )  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,8 +63,8 @@ class SftResult:
 def train(run: Run, resume: bool = False, watch: Callable[[Progress], None] | None = None) -> SftResult:
     """Train ``run`` to its end and write ``model/``; with ``resume`` from its last checkpoint, if there is one.
 
-    The final weights are the same, bit for bit, however often the run was broken and resumed (same machine, same
-    number of threads). Raises :class:`~rotbot.errors.ConfigError` if the folder holds a run and ``resume`` is not set,
+    In a world of several processes each calls this; the first one writes. The final weights are the same, bit for bit,
+    however often the run was broken and resumed (same machine, same number of processes and threads). Raises :class:`~rotbot.errors.ConfigError` if the folder holds a run and ``resume`` is not set,
     or if its settings were others, and :class:`TrainingDiverged` when the loss is no longer a number.
     """
     checkpoints = run.folder / "checkpoints"
@@ -83,7 +84,8 @@ def train(run: Run, resume: bool = False, watch: Callable[[Progress], None] | No
         run.stream.seek(existing[-1].epoch, existing[-1].index)
     config, started = run.config, time.monotonic()
     validation: Validation | None = None
-    with Metrics(run.folder, step, config.tensorboard) as metrics:
+    leads = run.world.leads
+    with Metrics(run.folder, step, config.tensorboard) if leads else nullcontext() as metrics:
         since, tokens_since = started, tokens
         while step < run.total:
             factor = lr_factor(step, run.total, config.schedule.warmup, config.schedule.floor)
@@ -96,9 +98,9 @@ def train(run: Run, resume: bool = False, watch: Callable[[Progress], None] | No
             lr = factor * config.optimizer.lr
             progress = Progress(step, run.total, loss, lr, norm, tokens, speed, run.stream.epoch, validation)
             told = validation is not None or step % config.log_every == 0
-            if told:
+            if told and metrics is not None:
                 metrics.write(progress)
-            if save:  # after the metrics: a resumed run drops the lines beyond its checkpoint, but cannot add any
+            if save and leads:  # after the metrics: a resumed run drops the lines beyond its checkpoint, but cannot add any
                 assert validation is not None
                 position = Position(step, run.stream.epoch, run.stream.index, tokens, validation.loss, settings)
                 state = {"model": run.model.state_dict(), "optimizers": run.optimizers.state_dict()}
@@ -108,27 +110,31 @@ def train(run: Run, resume: bool = False, watch: Callable[[Progress], None] | No
                 if watch is not None:
                     watch(progress)
     folder = run.folder / "model"
-    save_folder(folder, run.model, run.model_config, run.tokenizer, getattr(torch, config.save_dtype))
+    if leads:
+        save_folder(folder, run.model, run.model_config, run.tokenizer, getattr(torch, config.save_dtype))
+    run.world.wait()
     return SftResult(folder, step, tokens, validation or validate(run, step), time.monotonic() - started)
 
 
 def train_step(run: Run, step: int, factor: float) -> tuple[float, float, int]:
     """One optimizer step at ``factor`` times the peak learning rates → loss per completion token, gradient norm before
     clipping, tokens of samples seen. The weights are untouched if it raises :class:`TrainingDiverged`."""
-    packs = [run.stream.next() for _ in range(run.packs_per_step)]
-    completion_tokens = sum(len(pack.targets_M) for pack in packs)
+    chosen = [run.stream.next() for _ in range(run.packs_per_step)]
+    completion_tokens = sum(run.train.completion_length(i) for samples in chosen for i in samples)
     total = 0.0
-    for pack in packs:
-        loss, _ = run.forward(pack)
+    for samples in run.world.share(chosen):
+        loss, _ = run.forward(build_pack(run.train, samples, run.config.batch.pack_tokens, run.pad_id))
         (loss / completion_tokens).backward()
         total += loss.item()
     parameters = [p for p in run.model.parameters() if p.requires_grad]
+    run.world.sum_gradients(parameters)
+    (total,) = run.world.sum(total)
     norm = torch.nn.utils.clip_grad_norm_(parameters, run.config.optimizer.clip).item()
     mean = total / completion_tokens
     if not math.isfinite(mean) or not math.isfinite(norm):
         raise _diverged(step, f"loss {mean} and gradient norm {norm}")
     run.optimizers.step(factor * run.config.optimizer.lr, factor * run.config.optimizer.other_lr)
-    return mean, norm, sum(run.train.length(i) for pack in packs for i in pack.samples)
+    return mean, norm, sum(run.train.length(i) for samples in chosen for i in samples)
 
 
 def validate(run: Run, step: int) -> Validation:
@@ -138,13 +144,14 @@ def validate(run: Run, step: int) -> Validation:
     loss = 0.0
     # Not under no_grad: that would compile the block a second time, which costs more than what it saves.
     right = exact = 0
-    for chosen in plan_epoch(run.validation.lengths, pack_tokens, run.config.seed, None):
+    for chosen in run.world.share(plan_epoch(run.validation.lengths, pack_tokens, run.config.seed, None)):
         pack = build_pack(run.validation, chosen, pack_tokens, run.pad_id)
         pack_loss, correct_M = run.forward(pack)
         loss += pack_loss.item()
         right += int(correct_M.sum())
         wrong = torch.bincount(pack.owners_M, weights=(~correct_M).double(), minlength=len(chosen))
         exact += int((wrong == 0).sum())
+    loss, right, exact = run.world.sum(loss, right, exact)
     if not math.isfinite(loss):
         raise _diverged(step, f"validation loss {loss}")
     tokens = run.validation.completion_tokens

@@ -22,7 +22,7 @@ from rotbot.models.qwen3 import build_qwen3, init_weights
 from rotbot.sft.data import Samples
 from rotbot.sft.forward import PackedForward
 from rotbot.sft.optim import build_optimizers
-from rotbot.sft.packing import PackStream
+from rotbot.sft.packing import PackStream, build_pack
 from rotbot.sft.run import precision
 
 ROUNDS = 3
@@ -70,10 +70,10 @@ def packed_step(samples: Samples, dtype: torch.dtype, compiled: bool) -> Callabl
     init_weights(model, 0)
     forward = PackedForward(model, size("tiny"), dtype, compiled)
     optimizers = build_optimizers(model, "muon", 0.95, (0.9, 0.95), 0.1, dtype)
-    stream = PackStream(samples, PACK_TOKENS, 0, seed=0)
+    stream = PackStream(samples, PACK_TOKENS, seed=0)
 
     def step() -> int:
-        packs = [stream.next() for _ in range(STEP_PACKS)]
+        packs = [build_pack(samples, stream.next(), PACK_TOKENS, 0) for _ in range(STEP_PACKS)]
         total = sum(len(pack.targets_M) for pack in packs)
         for pack in packs:
             (forward(pack)[0] / total).backward()

@@ -57,12 +57,12 @@ def test_pack_tensors():
 def test_stream_continues_where_it_was():
     lengths = np.full(50, 10)
     samples = Samples(np.arange(500, dtype=np.int32), np.concatenate([[0], np.cumsum(lengths)]), np.full(50, 4), 0)
-    stream = PackStream(samples, 64, 0, seed=7)
+    stream = PackStream(samples, 64, seed=7)
     per_epoch = stream.packs_per_epoch
-    taken = [stream.next().samples for _ in range(2 * per_epoch + 3)]
+    taken = [stream.next() for _ in range(2 * per_epoch + 3)]
     assert per_epoch == 9
     assert (stream.epoch, stream.index) == (2, 3)
     assert sorted(i for pack in taken[per_epoch : 2 * per_epoch] for i in pack) == list(range(50))
-    again = PackStream(samples, 64, 0, seed=7)
+    again = PackStream(samples, 64, seed=7)
     again.seek(1, 4)
-    assert [again.next().samples for _ in range(8)] == taken[per_epoch + 4 : per_epoch + 12]
+    assert [again.next() for _ in range(8)] == taken[per_epoch + 4 : per_epoch + 12]
