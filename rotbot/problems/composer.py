@@ -6,6 +6,7 @@ one, so that paths branch and join), until as many steps lead to the newest valu
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from itertools import accumulate
 from math import prod
@@ -14,20 +15,26 @@ from random import Random
 from rotbot.problems.families import FAMILIES
 from rotbot.problems.levels import Level
 from rotbot.problems.op import Context, Draw, Op, Shape, Value
+from rotbot.shapes.arguments import DEFAULT_DTYPE
 
+_READS_X = re.compile(r"\$[x0-9]")
 MAX_TRIES = 400
+PREFER_FLOAT = 0.85
+"""How often the path goes on from a floating-point output where a call has others too."""
 RANKS = (1, 2, 2, 2, 3, 3, 3, 4, 4)
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """An op applied to values (``inputs[0]`` is ``$x``) that makes new ones, in one of its spellings."""
+    """An op applied to values (``inputs[0]`` is ``$x``, none where the spelling reads none) that makes new ones, in one
+    of its spellings. ``fields`` name the outputs of a named tuple."""
 
     op: Op
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     spelling: str
     steps: int
+    fields: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +138,7 @@ class _Draft:
         value = self.values[start]
         new_args = self.level.max_args - len(self.args)
         pool = tuple((i, v) for i, v in enumerate(self.values) if i != start)
-        context = Context(self.rng, self.level, value.shape, value.contiguous, left, pool, new_args, loose)
+        context = Context(self.rng, self.level, value.shape, value.contiguous, left, pool, new_args, loose, value.dtype)
         draw = op.sample(context)
         shapes = () if draw is None else (*draw.outputs, *(o.shape for o in context.operands))
         if draw is None or draw.steps > left or not all(self._within(s) for s in shapes):
@@ -143,13 +150,18 @@ class _Draft:
         return True
 
     def _record(self, op: Op, draw: Draw, inputs: list[int]) -> None:
+        spelling = self.rng.choice(draw.spellings)
+        if not _READS_X.search(spelling):
+            inputs = inputs[1:]
         contiguous = draw.fresh or (draw.keeps and all(self.values[i].contiguous for i in inputs))
         outputs = tuple(range(len(self.values), len(self.values) + len(draw.outputs)))
-        self.values += [Value(shape, contiguous=contiguous) for shape in draw.outputs]
+        dtypes = draw.dtypes or (self.values[inputs[0]].dtype if inputs else DEFAULT_DTYPE,) * len(outputs)
+        self.values += [Value(shape, dtype, contiguous) for shape, dtype in zip(draw.outputs, dtypes, strict=True)]
         for value in outputs:
             self.maker[value] = len(self.calls)
-        self.calls.append(Call(op, tuple(inputs), outputs, self.rng.choice(draw.spellings), draw.steps))
-        self.newest = self.rng.choice(outputs)
+        self.calls.append(Call(op, tuple(inputs), outputs, spelling, draw.steps, draw.fields))
+        floats = [value for value in outputs if self.values[value].dtype == DEFAULT_DTYPE]
+        self.newest = self.rng.choice(floats if floats and self.rng.random() < PREFER_FLOAT else outputs)
 
     def _loose(self) -> frozenset[int]:
         """The results, other than the newest, that no call reads."""
@@ -162,17 +174,20 @@ class _Draft:
             least, most = op.ranks[0], min(op.ranks[1], self.level.max_rank)
             if least > most:
                 return None
+            if op.dtypes[0] != DEFAULT_DTYPE:
+                return None
             rank = self.rng.choice(RANKS)
             if not least <= rank <= most:
                 rank = self.rng.randint(least, min(most, max(RANKS)))
             return self._new_arg(self._shape(rank))
         start = self.newest
         if may_branch and self.rng.random() < self.level.branch:
-            earlier = [i for i, v in enumerate(self.values) if i != start and v.dtype == "float32"]
+            earlier = [i for i, v in enumerate(self.values) if i != start and v.dtype in op.dtypes]
             start = self.rng.choice(earlier) if earlier else start
-        return start if op.ranks[0] <= len(self.values[start].shape) <= op.ranks[1] else None
+        value = self.values[start]
+        return start if op.ranks[0] <= len(value.shape) <= op.ranks[1] and value.dtype in op.dtypes else None
 
-    def _new_arg(self, shape: Shape, dtype: str = "float32") -> int:
+    def _new_arg(self, shape: Shape, dtype: str = DEFAULT_DTYPE) -> int:
         self.values.append(Value(shape, dtype))
         self.args.append(len(self.values) - 1)
         return self.args[-1]

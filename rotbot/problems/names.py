@@ -25,7 +25,10 @@ ARGUMENT_WORDS = (
     "src",
     "w",
 )
-INDEX_NAMES = ("idx", "i", "ids", "index", "pos", "order")
+DTYPE_NAMES = {
+    "int64": ("idx", "i", "ids", "index", "pos", "order"),
+    "bool": ("mask", "keep", "m", "valid", "cond"),
+}
 RESULT_WORDS: dict[str, tuple[str, ...]] = {
     "reshape": ("flat", "heads", "grid", "groups", "out", "merged"),
     "permute": ("swapped", "perm", "moved", "out", "y"),
@@ -38,6 +41,7 @@ RESULT_WORDS: dict[str, tuple[str, ...]] = {
     "elementwise": ("h", "act", "res", "out", "scaled", "y"),
     "nn": ("h", "feat", "conv", "out", "proj", "y"),
 }
+OTHER_WORDS = ("out", "res", "y", "z", "tmp", "result")
 DIM_NAMES: dict[int, tuple[str, ...]] = {
     2: ("b c", "n d", "b n", "m n", "h w", "rows cols"),
     3: ("b t c", "b n d", "b s d", "c h w", "b l e", "batch steps dim"),
@@ -54,15 +58,15 @@ class Names:
         self.words = rng.random() < 0.25
         self.taken: set[str] = set()
 
-    def argument(self, index: bool = False) -> str:
-        """A name for an argument (``index``: one that holds integers)."""
-        if index:
-            return self._first(INDEX_NAMES)
+    def argument(self, dtype: str) -> str:
+        """A name for an argument of ``dtype``: integers are indices, truth values are masks."""
+        if dtype in DTYPE_NAMES:
+            return self._first(DTYPE_NAMES[dtype])
         return self._first(ARGUMENT_WORDS if self.words else FAVOURITES)
 
     def result(self, family: str) -> str:
         """A name for the result of an op of ``family``."""
-        return self._first(RESULT_WORDS[family] if self.words else LETTERS)
+        return self._first(RESULT_WORDS.get(family, OTHER_WORDS) if self.words else LETTERS)
 
     def dims(self, rank: int) -> tuple[str, ...]:
         """Names for all dimensions of a shape."""

@@ -3,7 +3,8 @@
 An op is one function and one entry in its family's ``OPS``. The function gets a context with the shape at hand
 (``c.x``) and returns a :class:`Draw`: the resulting shapes by a closed-form rule, and every spelling the call has in
 real code. In a spelling ``$x`` stands for the tensor at hand, ``$y`` and ``$z`` for the partners asked for with
-:meth:`Context.partner` in that order, and ``$0`` to ``$9`` for the sizes of ``$x`` (written ``b``, ``x.size(0)``).
+:meth:`Context.partner` in that order, and ``$0`` to ``$9`` for the sizes of ``$x`` (written ``b``, ``x.size(0)``). A
+spelling with neither ``$x`` nor a size (``torch.zeros(3, 4)``) starts a path of its own.
 """
 
 from __future__ import annotations
@@ -18,6 +19,11 @@ from rotbot.shapes.arguments import DEFAULT_DTYPE
 
 Shape = tuple[int, ...]
 INDEX_DTYPE = "int64"
+FLOAT = (DEFAULT_DTYPE,)
+NUMBERS = (DEFAULT_DTYPE, INDEX_DTYPE)
+REAL = (DEFAULT_DTYPE, INDEX_DTYPE, "bool")
+ANY = (DEFAULT_DTYPE, INDEX_DTYPE, "bool", "complex64")
+"""What :attr:`Op.dtypes` may be: the dtypes of the tensor at hand that an op takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +47,19 @@ class Operand:
 @dataclass(frozen=True, slots=True)
 class Draw:
     """One sampled call: its output shapes, its spellings, how many steps the trace has for it, and whether every
-    output is contiguous given that all inputs are (``keeps``) or in any case (``fresh``)."""
+    output is contiguous given that all inputs are (``keeps``) or in any case (``fresh``).
+
+    ``dtypes`` are those of the outputs, where they are not that of ``$x``; ``fields`` their names where torch returns a
+    named tuple (``("values", "indices")``), so that ``.values`` can be written.
+    """
 
     outputs: tuple[Shape, ...]
     spellings: tuple[str, ...]
     steps: int = 1
     keeps: bool = True
     fresh: bool = False
+    dtypes: tuple[str, ...] = ()
+    fields: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -65,6 +77,7 @@ class Context:
     pool: tuple[tuple[int, Value], ...] = ()
     new_args: int = 0
     loose: frozenset[int] = frozenset()
+    dtype: str = DEFAULT_DTYPE
     operands: list[Operand] = field(default_factory=list[Operand])
 
     @property
@@ -129,7 +142,8 @@ class Op:
     """An op of a family. ``sample`` returns None where the op does not apply to the shape at hand.
 
     ``ranks`` are the least and the greatest rank it takes. ``weight`` evens out ops that apply to few shapes. ``joins``
-    marks ops that take any second value and so bring branches together.
+    marks ops that take any second value and so bring branches together. ``dtypes`` are those of the tensor at hand that
+    it takes (:attr:`Context.dtype` says which it is).
     """
 
     name: str
@@ -138,6 +152,7 @@ class Op:
     ranks: tuple[int, int] = (1, 5)
     weight: float = 1.0
     joins: bool = False
+    dtypes: tuple[str, ...] = FLOAT
 
 
 def easy_product(sizes: Shape, most: int = 512) -> bool:

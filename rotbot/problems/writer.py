@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from random import Random
+from typing import TypeGuard
 
 from rotbot.problem import Problem
 from rotbot.problems.composer import Call, Program
 from rotbot.problems.levels import Level
 from rotbot.problems.names import Names
-from rotbot.problems.op import INDEX_DTYPE
 from rotbot.shapes.arguments import ArgLike, ArgSpec
 
 LONGEST_INLINE = 56
@@ -62,7 +62,7 @@ class _Writer:
             for value in call.inputs:
                 self.readers.setdefault(value, []).append(i)
         for value in program.used_args():
-            self.names[value] = self.names_left.argument(program.values[value].dtype == INDEX_DTYPE)
+            self.names[value] = self.names_left.argument(program.values[value].dtype)
         self.arg_names = dict(self.names)
 
     def write(self) -> None:
@@ -76,7 +76,9 @@ class _Writer:
             if len(used) == 1 and self.rng.random() < 0.5:
                 position = call.outputs.index(used[0])
                 last = position == len(call.outputs) - 1 and self.rng.random() < 0.3
-                self._bind(i, call, used[0], f"{text}[{-1 if last else position}]", True)
+                by_name = call.fields and self.rng.random() < 0.7
+                place = f".{call.fields[position]}" if by_name else f"[{-1 if last else position}]"
+                self._bind(i, call, used[0], text + place, True)
                 continue
             blank = self.rng.random() < 0.4
             names = ["_" if blank and v not in used else self._name(v, call) for v in call.outputs]
@@ -92,7 +94,7 @@ class _Writer:
             self.inlined[value] = text, atomic
             self.styled = True
             return
-        source = call.inputs[0]
+        source = call.inputs[0] if call.inputs else None
         if self._may_reassign(index, source):
             self.names[value] = self.names[source]
             self.styled = True
@@ -110,9 +112,10 @@ class _Writer:
         reads_sizes = operand == "x" and any(key.isdigit() for key in spelled)
         return spelled.count(operand) == 1 and not reads_sizes and self.rng.random() < self.level.nesting
 
-    def _may_reassign(self, index: int, source: int) -> bool:
+    def _may_reassign(self, index: int, source: int | None) -> TypeGuard[int]:
         return (
             self.style == "reassigned"
+            and source is not None
             and source in self.names
             and source != self.program.target
             and max(self.readers[source]) == index
