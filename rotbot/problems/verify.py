@@ -5,13 +5,18 @@ They must agree. A disagreement is a fault of ours and stops everything: droppin
 
 from __future__ import annotations
 
+import traceback
 from typing import Any
 
 from rotbot.errors import RotbotError
 from rotbot.problem import Problem
 from rotbot.problems.composer import Program
 from rotbot.problems.writer import Written
+from rotbot.shapes.running import TORCH_ERRORS
 from rotbot.shapes.trace import ShapeTrace
+
+GENERATED = "<generated>"
+"""The file name that a generated program has in tracebacks."""
 
 
 class Disagreement(RotbotError):
@@ -39,8 +44,21 @@ def run_eagerly(problem: Problem) -> dict[str, Any]:
     for name, spec in problem.specs:
         namespace[name] = torch.zeros(spec.shape, dtype=getattr(torch, spec.dtype))
     with torch.inference_mode():
-        exec(compile(problem.code, "<generated>", "exec"), namespace)  # noqa: S102 - the text is ours, see the docstring
+        exec(compile(problem.code, GENERATED, "exec"), namespace)  # noqa: S102 - the text is ours, see the docstring
     return namespace
+
+
+def eager_error_line(problem: Problem) -> int | None:
+    """The line at which eager torch rejects one of *our own* programs; None where it runs to its end.
+
+    Raises what is no verdict on shapes (a full memory, a fault of ours).
+    """
+    try:
+        run_eagerly(problem)
+    except TORCH_ERRORS as error:
+        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == GENERATED]
+        return lines[0]
+    return None
 
 
 def verify(program: Program, written: Written, trace: ShapeTrace) -> None:

@@ -145,8 +145,8 @@ class Expressions:
         if isinstance(owner, (int, float, str, list, tuple, FieldTuple)) or owner is None:
             if name in dir(type(owner)) or name.startswith(("gi_", "f_")):
                 raise UnsupportedSnippet(f"{type(owner).__name__}.{name} is not supported", node.lineno)
-            raise ProgramError(
-                f"{kind(owner)}.{name}", (), f"{type(owner).__name__} has no attribute {name!r}", span_of(node)
+            raise self.recorder.failure(
+                f"{kind(owner)}.{name}", owner, f"{type(owner).__name__} has no attribute {name!r}", span_of(node)
             )
         raise UnsafeSnippet(f"attribute {name} of {kind(owner)} is not allowed", node.lineno)
 
@@ -166,7 +166,7 @@ class Expressions:
             return Method(owner, name)
         if hasattr(torch.Tensor, name):
             raise UnsafeSnippet(f"Tensor.{name} is not among the allowed tensor operations", node.lineno)
-        raise ProgramError(name, (owner.meta.shape,), f"a tensor has no attribute {name!r}", span_of(node))
+        raise self.recorder.failure(name, owner, f"a tensor has no attribute {name!r}", span_of(node))
 
     def _property(self, owner: Traced, name: str) -> Any:
         meta = self.recorder.read(owner)
@@ -219,7 +219,7 @@ class Expressions:
         try:
             return python_values.binary(name, left, right)
         except PYTHON_ERRORS as error:
-            raise ProgramError(name, (), _python_reason(error), span_of(node)) from error
+            raise self.recorder.failure(name, (left, right), _python_reason(error), span_of(node)) from error
 
     def _unary(self, node: ast.UnaryOp) -> Any:
         operand, name = self.value(node.operand), _UNARY_NAMES[node.op.__class__]
@@ -230,7 +230,7 @@ class Expressions:
         try:
             return python_values.UNARY[name](operand)
         except PYTHON_ERRORS as error:
-            raise ProgramError(name, (), _python_reason(error), span_of(node)) from error
+            raise self.recorder.failure(name, operand, _python_reason(error), span_of(node)) from error
 
     def _compare(self, node: ast.Compare) -> Any:
         left = self.value(node.left)
@@ -259,7 +259,7 @@ class Expressions:
                 return (left in right) is isinstance(op, ast.In)
             return python_values.COMPARE[name](left, right)
         except PYTHON_ERRORS as error:
-            raise ProgramError("compare", (), _python_reason(error), span_of(node)) from error
+            raise self.recorder.failure("compare", (left, right), _python_reason(error), span_of(node)) from error
 
     def truth(self, value: Any, node: ast.AST) -> bool:
         """Whether a plain value is true. Raises :class:`UnsupportedSnippet` for a tensor: its truth is its value."""
@@ -300,7 +300,7 @@ class Expressions:
         try:
             return owner[index]
         except PYTHON_ERRORS as error:
-            raise ProgramError("index", (), _python_reason(error), span_of(node)) from error
+            raise self.recorder.failure("index", owner, _python_reason(error), span_of(node)) from error
 
     def _slice(self, node: ast.Slice) -> slice:
         ends = [None if end is None else self.value(end) for end in (node.lower, node.upper, node.step)]
@@ -313,7 +313,7 @@ class Expressions:
         if isinstance(value, Module) and value.children is not None:
             return value.children
         if not isinstance(value, (list, tuple, range)):
-            raise ProgramError("iterate", (), f"{kind(value)} cannot be iterated", span_of(node))
+            raise self.recorder.failure("iterate", value, f"{kind(value)} cannot be iterated", span_of(node))
         return list(bounded(value))
 
     def _comprehension(self, node: ast.ListComp | ast.GeneratorExp) -> list[Any]:
@@ -365,11 +365,10 @@ class Expressions:
         starred = [i for i, element in enumerate(target.elts) if isinstance(element, ast.Starred)]
         wanted = len(target.elts)
         if (len(items) < wanted - 1) if starred else (len(items) != wanted):
-            shapes = tuple([tensor.meta.shape for tensor in traced_in(items)])
             at_least = "at least " if starred else ""
             names = f"{at_least}{count(wanted - bool(starred), 'name')}"
             reason = f"cannot unpack {count(len(items), 'value')} into {names}"
-            raise ProgramError(f"unpack into {wanted} names", shapes, reason, span)
+            raise self.recorder.failure(f"unpack into {wanted} names", items, reason, span)
         if starred:
             at = starred[0]
             after = wanted - at - 1
@@ -385,7 +384,7 @@ class Expressions:
             try:
                 owner[index] = value
             except PYTHON_ERRORS as error:
-                raise ProgramError("index", (), _python_reason(error), span_of(target)) from error
+                raise self.recorder.failure("index", owner, _python_reason(error), span_of(target)) from error
             bounded(owner)
         else:
             raise UnsupportedSnippet(f"assigning to an item of {kind(owner)} is not supported", target.lineno)

@@ -96,6 +96,11 @@ class Recorder:
         reason = explain(target, unwrap(args), unwrap(kwargs), module, message)
         raise ProgramError(op_text(target, args, kwargs, module), inputs, reason, span, self._sources((args, kwargs)))
 
+    def failure(self, op: str, about: Any, reason: str, span: Span) -> ProgramError:
+        """The error of a Python-level operation on ``about``: its steps are those that the tensors in it come from."""
+        inputs = tuple([t.meta.shape for t in traced_in(about)])
+        return ProgramError(op, inputs, reason, span, self._sources(about))
+
     def _sources(self, arguments: Any) -> tuple[int, ...]:
         return (*[tensor.node for tensor in traced_in(arguments)], *self.reads)
 
