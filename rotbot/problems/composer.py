@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cache
 from itertools import accumulate
 from math import prod
 from random import Random
 
 from rotbot.problems.families import FAMILIES
 from rotbot.problems.levels import Level
-from rotbot.problems.op import Context, Draw, Op, Shape, Value
+from rotbot.problems.op import COMPLEX, INDEX_DTYPE, Context, Draw, Op, Shape, Value
 from rotbot.shapes.arguments import DEFAULT_DTYPE
 
 _READS_X = re.compile(r"\$[x0-9]")
@@ -56,32 +57,40 @@ class Program:
 
 def compose_program(rng: Random, level: Level) -> Program:
     """A random program of ``level``."""
-    ops, weights = _ops_of(level)
     depth = rng.randint(*level.depth)
     for _ in range(MAX_TRIES):
-        draft = _Draft(rng, level, depth, ops, weights)
+        draft = _Draft(rng, level, depth)
         if draft.grow():
             return draft.finish()
     raise AssertionError(f"no program of level {level.number} in {MAX_TRIES} tries: its bounds exclude every op")
 
 
-_OPS_CACHE: dict[tuple[str, ...], tuple[list[Op], list[float]]] = {}
+@dataclass(frozen=True, slots=True)
+class _Menu:
+    """The ops that take a dtype with their cumulated weights, and those of them that join branches."""
+
+    ops: list[Op]
+    weights: list[float]
+    joining: list[Op]
 
 
-def _ops_of(level: Level) -> tuple[list[Op], list[float]]:
-    """The ops in use and their cumulated weights."""
-    if level.families not in _OPS_CACHE:
-        ops = [op for family in level.families or FAMILIES for op in FAMILIES[family]]
-        _OPS_CACHE[level.families] = ops, list(accumulate(op.weight for op in ops))
-    return _OPS_CACHE[level.families]
+@cache
+def _menu(families: tuple[str, ...], dtype: str | None) -> _Menu:
+    """The ops of ``families`` (all if empty) that take a value of ``dtype``, or a new argument (None)."""
+    ops = [
+        op
+        for family in families or FAMILIES
+        for op in FAMILIES[family]
+        if (dtype in op.dtypes if dtype else op.dtypes[0] not in COMPLEX)
+    ]
+    return _Menu(ops, list(accumulate(op.weight for op in ops)), [op for op in ops if op.joins])
 
 
 class _Draft:
     """A program under construction."""
 
-    def __init__(self, rng: Random, level: Level, depth: int, ops: list[Op], weights: list[float]) -> None:
-        self.rng, self.level, self.depth, self.ops, self.weights = rng, level, depth, ops, weights
-        self.joining_ops = [op for op in ops if op.joins]
+    def __init__(self, rng: Random, level: Level, depth: int) -> None:
+        self.rng, self.level, self.depth = rng, level, depth
         self.values: list[Value] = []
         self.args: list[int] = []
         self.calls: list[Call] = []
@@ -129,16 +138,24 @@ class _Draft:
     def _add_call(self, left: int) -> bool:
         """One more call with at most ``left`` steps, from an op drawn by weight; False if the op does not apply."""
         loose = self._loose()
-        joining = bool(loose and self.joining_ops) and self.rng.random() < 0.5
-        ops, weights = (self.joining_ops, None) if joining else (self.ops, self.weights)
-        op = self.rng.choices(ops, cum_weights=weights)[0]
-        start = self._start(op, may_branch=left > 1 and not loose)
+        start = self._start(may_branch=left > 1 and not loose)
+        menu = _menu(self.level.families, None if start is None else self.values[start].dtype)
+        if not menu.ops:
+            return False
+        if loose and menu.joining and self.rng.random() < 0.5:
+            op = self.rng.choice(menu.joining)
+        else:
+            op = self.rng.choices(menu.ops, cum_weights=menu.weights)[0]
         if start is None:
+            start = self._first_arg(op)
+        if start is None or not op.ranks[0] <= len(self.values[start].shape) <= op.ranks[1]:
             return False
         value = self.values[start]
         new_args = self.level.max_args - len(self.args)
         pool = tuple((i, v) for i, v in enumerate(self.values) if i != start)
-        context = Context(self.rng, self.level, value.shape, value.contiguous, left, pool, new_args, loose, value.dtype)
+        context = Context(
+            self.rng, self.level, value.shape, value.contiguous, left, pool, new_args, loose, value.dtype, value.bound
+        )
         draw = op.sample(context)
         shapes = () if draw is None else (*draw.outputs, *(o.shape for o in context.operands))
         if draw is None or draw.steps > left or not all(self._within(s) for s in shapes):
@@ -156,7 +173,11 @@ class _Draft:
         contiguous = draw.fresh or (draw.keeps and all(self.values[i].contiguous for i in inputs))
         outputs = tuple(range(len(self.values), len(self.values) + len(draw.outputs)))
         dtypes = draw.dtypes or (self.values[inputs[0]].dtype if inputs else DEFAULT_DTYPE,) * len(outputs)
-        self.values += [Value(shape, dtype, contiguous) for shape, dtype in zip(draw.outputs, dtypes, strict=True)]
+        bound = max([draw.bound, *[self.values[i].bound for i in inputs]])
+        self.values += [
+            Value(shape, dtype, contiguous, bound if dtype == INDEX_DTYPE else 1)
+            for shape, dtype in zip(draw.outputs, dtypes, strict=True)
+        ]
         for value in outputs:
             self.maker[value] = len(self.calls)
         self.calls.append(Call(op, tuple(inputs), outputs, spelling, draw.steps, draw.fields))
@@ -168,24 +189,24 @@ class _Draft:
         read = {i for call in self.calls for i in call.inputs}
         return frozenset(i for i in self.maker if i not in read and i != self.newest)
 
-    def _start(self, op: Op, may_branch: bool) -> int | None:
-        """The value a call starts from: a new argument at first, then the newest value or an earlier one."""
+    def _start(self, may_branch: bool) -> int | None:
+        """The value a call starts from: the newest or an earlier one. None at first: a new argument."""
         if not self.values:
-            least, most = op.ranks[0], min(op.ranks[1], self.level.max_rank)
-            if least > most:
-                return None
-            if op.dtypes[0] != DEFAULT_DTYPE:
-                return None
-            rank = self.rng.choice(RANKS)
-            if not least <= rank <= most:
-                rank = self.rng.randint(least, min(most, max(RANKS)))
-            return self._new_arg(self._shape(rank))
-        start = self.newest
-        if may_branch and self.rng.random() < self.level.branch:
-            earlier = [i for i, v in enumerate(self.values) if i != start and v.dtype in op.dtypes]
-            start = self.rng.choice(earlier) if earlier else start
-        value = self.values[start]
-        return start if op.ranks[0] <= len(value.shape) <= op.ranks[1] and value.dtype in op.dtypes else None
+            return None
+        earlier = [i for i in range(len(self.values)) if i != self.newest]
+        if may_branch and earlier and self.rng.random() < self.level.branch:
+            return self.rng.choice(earlier)
+        return self.newest
+
+    def _first_arg(self, op: Op) -> int | None:
+        """A new argument that ``op`` takes; None if there is none within the level."""
+        least, most = op.ranks[0], min(op.ranks[1], self.level.max_rank, max(RANKS))
+        if least > most:
+            return None
+        rank = self.rng.choice(RANKS)
+        shape = self._shape(rank if least <= rank <= most else self.rng.randint(least, most))
+        shape = op.argument(shape) if op.argument else shape
+        return self._new_arg(shape, op.dtypes[0]) if self._within(shape) else None
 
     def _new_arg(self, shape: Shape, dtype: str = DEFAULT_DTYPE) -> int:
         self.values.append(Value(shape, dtype))

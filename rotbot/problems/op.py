@@ -23,16 +23,25 @@ FLOAT = (DEFAULT_DTYPE,)
 NUMBERS = (DEFAULT_DTYPE, INDEX_DTYPE)
 REAL = (DEFAULT_DTYPE, INDEX_DTYPE, "bool")
 ANY = (DEFAULT_DTYPE, INDEX_DTYPE, "bool", "complex64")
+INT = (INDEX_DTYPE,)
+BOOL = ("bool",)
+COMPLEX = ("complex64",)
 """What :attr:`Op.dtypes` may be: the dtypes of the tensor at hand that an op takes."""
+UNBOUNDED = 2**62
+""":attr:`Draw.bound` of integers that may be anything: no indices."""
 
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """A tensor in a program under construction. ``contiguous`` is True only where eager surely says so."""
+    """A tensor in a program under construction. ``contiguous`` is True only where eager surely says so.
+
+    ``bound``, of integers: all are at least 0 and less than this. Arguments are indices into whatever is asked for.
+    """
 
     shape: Shape
     dtype: str = DEFAULT_DTYPE
     contiguous: bool = True
+    bound: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +59,8 @@ class Draw:
     output is contiguous given that all inputs are (``keeps``) or in any case (``fresh``).
 
     ``dtypes`` are those of the outputs, where they are not that of ``$x``; ``fields`` their names where torch returns a
-    named tuple (``("values", "indices")``), so that ``.values`` can be written.
+    named tuple (``("values", "indices")``), so that ``.values`` can be written. ``bound`` (see :class:`Value`) is for
+    integers among them, where it is more than that of the inputs.
     """
 
     outputs: tuple[Shape, ...]
@@ -60,6 +70,7 @@ class Draw:
     fresh: bool = False
     dtypes: tuple[str, ...] = ()
     fields: tuple[str, ...] = ()
+    bound: int = 1
 
 
 @dataclass(slots=True)
@@ -78,6 +89,7 @@ class Context:
     new_args: int = 0
     loose: frozenset[int] = frozenset()
     dtype: str = DEFAULT_DTYPE
+    bound: int = 1
     operands: list[Operand] = field(default_factory=list[Operand])
 
     @property
@@ -103,6 +115,11 @@ class Context:
         """A random dimension of the tensor at hand (which must have one)."""
         return self.rng.randrange(len(self.x))
 
+    def wide(self) -> int:
+        """A random dimension that has more than one element, if there is one: what people reduce, sort or index."""
+        dims = [i for i, size in enumerate(self.x) if size > 1]
+        return self.rng.choice(dims) if dims and not self.coin(0.04) else self.dim()
+
     def spell(self, dim: int, rank: int | None = None) -> int:
         """``dim`` as people write it: at times counted from the end, most often for the last dimension."""
         rank = len(self.x) if rank is None else rank
@@ -113,20 +130,27 @@ class Context:
         return self.x[:dim] + sizes + self.x[dim + 1 :]
 
     def partner(
-        self, fits: Callable[[Shape], bool], fresh: Callable[[], Shape], dtype: str = DEFAULT_DTYPE
+        self,
+        fits: Callable[[Shape], bool],
+        fresh: Callable[[], Shape],
+        dtype: str = DEFAULT_DTYPE,
+        bound: int = UNBOUNDED,
     ) -> Shape | None:
         """The shape of a further operand: an earlier value that ``fits``, or a new argument of shape ``fresh()``.
 
-        None when there is neither such a value nor an argument left to add.
+        Indices are less than ``bound``. None when there is neither such a value nor an argument left to add (arguments
+        are never complex).
         """
         taken = {operand.value for operand in self.operands}
-        found = [(i, v) for i, v in self.pool if v.dtype == dtype and i not in taken and fits(v.shape)]
+        found = [
+            (i, v) for i, v in self.pool if v.dtype == dtype and v.bound <= bound and i not in taken and fits(v.shape)
+        ]
         loose = [(i, v) for i, v in found if i in self.loose]
         if found and (loose or not self.new_args or self.coin(0.8)):
             index, value = self.rng.choice(loose or found)
             self.operands.append(Operand(index, value.shape, dtype))
             return value.shape
-        if not self.new_args:
+        if not self.new_args or dtype in COMPLEX:
             return None
         shape = fresh()
         self.new_args -= 1
@@ -143,7 +167,8 @@ class Op:
 
     ``ranks`` are the least and the greatest rank it takes. ``weight`` evens out ops that apply to few shapes. ``joins``
     marks ops that take any second value and so bring branches together. ``dtypes`` are those of the tensor at hand that
-    it takes (:attr:`Context.dtype` says which it is).
+    it takes (:attr:`Context.dtype` says which it is), the first one that of an argument made for it, whose shape goes
+    through ``argument``.
     """
 
     name: str
@@ -153,6 +178,23 @@ class Op:
     weight: float = 1.0
     joins: bool = False
     dtypes: tuple[str, ...] = FLOAT
+    argument: Callable[[Shape], Shape] | None = None
+
+
+def both(name: str, *arguments: str) -> tuple[str, ...]:
+    """The method and the function with each list of arguments: ``$x.sum(1)`` and ``torch.sum($x, 1)``."""
+    methods = [f"$x.{name}({text})" for text in arguments]
+    return (*methods, *[f"torch.{name}($x, {text})" if text else f"torch.{name}($x)" for text in arguments])
+
+
+def square(shape: Shape) -> Shape:
+    """The shape of a square matrix, or of a batch of them."""
+    return shape[:-2] + (min(shape[-2:]),) * 2 if len(shape) > 1 else shape
+
+
+def even(shape: Shape) -> Shape:
+    """The shape with an even last size."""
+    return (*shape[:-1], shape[-1] + shape[-1] % 2)
 
 
 def easy_product(sizes: Shape, most: int = 512) -> bool:

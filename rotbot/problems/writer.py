@@ -167,4 +167,4 @@ def is_atomic(spelling: str) -> bool:
         depth += (character in "([") - (character in ")]")
         if depth == 0 and character == " ":
             return False
-    return not spelling.startswith("-")
+    return not spelling.startswith(("-", "~"))
