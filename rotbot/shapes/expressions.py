@@ -354,6 +354,8 @@ class Expressions:
         if name.startswith("__"):
             raise UnsafeSnippet(f"the name {name} is not allowed", node.lineno)
         self.scope.values[name] = value
+        if self.scope.parent is None:
+            self.recorder.bound(name, value)
         if self.recorder.reads:
             self.scope.reads[name] = tuple(self.recorder.reads)
         else:

@@ -331,11 +331,11 @@ def trace_program(code: str, specs: dict[str, ArgSpec], target: str | None) -> S
     if target is not None:
         roots = list(error.sources) if error else [t.node for t in traced_in(value)]
     steps = _steps(recorder, roots)
-    nodes = tuple(recorder.nodes)
+    nodes, bindings = tuple(recorder.nodes), tuple(recorder.bindings)
     if error is not None:
         failure = StepError(len(steps), error.step.reason or "", error.step.line)
-        return ShapeTrace((*steps, error.step), None, failure, nodes=nodes, target=target)
-    return ShapeTrace(steps, _final(value, target), nodes=nodes, target=target)
+        return ShapeTrace((*steps, error.step), None, failure, nodes=nodes, bindings=bindings, target=target)
+    return ShapeTrace(steps, _final(value, target), nodes=nodes, bindings=bindings, target=target)
 
 
 def _refuse_missing(name: str, tree: ast.Module, specs: dict[str, ArgSpec]) -> None:

@@ -15,7 +15,7 @@ from rotbot.shapes.limits import LIMITS, exceed
 from rotbot.shapes.metadata import Alias, Fields, ModuleSpec, Rejected, TensorMeta, leaves
 from rotbot.shapes.reasons import explain
 from rotbot.shapes.rejected import OPERATOR_NAMES, is_in_place
-from rotbot.shapes.trace import Named, Node, Ref, Shape, Span, Step
+from rotbot.shapes.trace import Binding, Named, Node, Ref, Shape, Span, Step
 from rotbot.shapes.values import FieldTuple, Traced
 
 
@@ -49,6 +49,7 @@ class Recorder:
     def __init__(self) -> None:
         self.nodes: list[Node] = []
         self.records: list[StepRecord] = []
+        self.bindings: list[Binding] = []
         self.reads: dict[int, None] = {}
         self.uses: list[tuple[int, ...]] = []
         """For each node, the nodes whose values it takes."""
@@ -152,6 +153,11 @@ class Recorder:
                 if record.node == value.node:
                     record.name = name
                     break
+
+    def bound(self, name: str, value: Any) -> None:
+        """Note that a variable of the program's top level stands for ``value`` from now on."""
+        ref = Ref(value.node, value.path) if value.__class__ is Traced else None
+        self.bindings.append(Binding(name, len(self.nodes), ref))
 
     def _add_node(
         self,

@@ -21,7 +21,7 @@ from rotbot.errors import (
     UnsupportedSnippet,
 )
 from rotbot.shapes.arguments import ArgSpec
-from rotbot.shapes.trace import Named, Node, Ref, Shape, ShapeTrace, Span, Step, StepError
+from rotbot.shapes.trace import Binding, Named, Node, Ref, Shape, ShapeTrace, Span, Step, StepError
 
 _SNIPPET_ERRORS = {
     kind.__name__: kind for kind in (SnippetError, SnippetSyntaxError, UnsafeSnippet, UnsupportedSnippet, LimitExceeded)
@@ -132,6 +132,7 @@ def encode_trace(trace: ShapeTrace) -> dict[str, Any]:
         "error": None if error is None else [error.step, error.reason, error.line],
         "malformed": trace.malformed,
         "nodes": [_encode_node(node) for node in trace.nodes],
+        "bindings": [[b.name, b.since, encode_value(b.ref)] for b in trace.bindings],
         "target": trace.target,
     }
 
@@ -145,6 +146,7 @@ def decode_trace(data: Mapping[str, Any]) -> ShapeTrace:
         tuple([(number, line) for number, line in data["malformed"]]),
         tuple([_decode_node(node) for node in data["nodes"]]),
         data["target"],
+        bindings=tuple([Binding(name, since, decode_value(ref)) for name, since, ref in data["bindings"]]),
     )
 
 

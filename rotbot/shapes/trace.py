@@ -103,13 +103,26 @@ class Node:
     reads: tuple[int, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """A variable of the program's top level stands for the result ``ref`` (None: for no tensor) from here on.
+
+    ``since`` is the number of nodes recorded before, so a step of node n sees the bindings with ``since <= n``.
+    """
+
+    name: str
+    since: int
+    ref: Ref | None
+
+
 @dataclass(frozen=True)
 class ShapeTrace:
     """Every step of a program and what became of its target.
 
     ``final`` is the target's shape, or a tuple of shapes where the target is a tuple of tensors; None if the program is
     rejected (then ``error`` says where) or the text it was parsed from has no final line. ``malformed`` lists the lines
-    (0-based index, text) that :meth:`parse` could not read; traces of real programs have none.
+    (0-based index, text) that :meth:`parse` could not read; traces of real programs have none. ``bindings`` are the
+    assignments to variables in the order in which they happened; arguments are bound by their own nodes.
     """
 
     steps: tuple[Step, ...]
@@ -117,6 +130,7 @@ class ShapeTrace:
     error: StepError | None = None
     malformed: tuple[tuple[int, str], ...] = ()
     nodes: tuple[Node, ...] = field(default=(), compare=False, repr=False)
+    bindings: tuple[Binding, ...] = field(default=(), compare=False, repr=False, kw_only=True)
     target: str | None = field(default=None, compare=False)
 
     def render(self) -> str:
