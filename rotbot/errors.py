@@ -42,3 +42,14 @@ class UnsupportedSnippet(SnippetError):
 
 class LimitExceeded(SnippetError):
     """The snippet asks for more nodes, steps, rank, fan-out, memory or time than the limits allow."""
+
+
+class HubError(InputError):
+    """The Hub did not do what was asked: an ID it does not have, a token that may not, a conflict, no network.
+
+    ``passing`` says that the same command may succeed later.
+    """
+
+    def __init__(self, message: str, passing: bool = False) -> None:
+        super().__init__(message)
+        self.passing = passing

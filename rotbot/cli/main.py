@@ -9,6 +9,7 @@ import typer
 from rotbot import __version__
 from rotbot.cli.demo import demo
 from rotbot.cli.generate import generate
+from rotbot.cli.hub import pull_dataset, pull_model, push_dataset, push_model
 from rotbot.cli.predict import predict
 from rotbot.cli.sft import sft
 from rotbot.cli.trace import trace
@@ -43,6 +44,10 @@ app.command()(predict)
 app.command()(demo)
 app.command()(generate)
 app.command()(sft)
+app.command()(push_dataset)
+app.command()(pull_dataset)
+app.command()(push_model)
+app.command()(pull_model)
 
 
 def main() -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import re
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rotbot.errors import InputError
+from rotbot.errors import HubError, InputError
+from rotbot.hub.ids import HubId, parse_id
 
 if TYPE_CHECKING:
     import torch
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
 
 EMBEDDED = "embedded"
 """The reserved name of the checkpoint that the package ships."""
-
-_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*(?:@[^\s@]+)?")
-_HUB_FILES = ("*.json", "*.safetensors", "*.jinja", "*.txt")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +46,7 @@ def resolve(id_or_path: str | os.PathLike[str]) -> Path:
     """The local folder of a model: ``'embedded'``, an existing folder, or a Hub ID (downloaded or cached).
 
     A folder wins over a Hub ID of the same spelling. Raises :class:`~rotbot.errors.InputError` that names the nearest
-    folder if it is none of these, and says what the Hub answered if it cannot deliver.
+    folder if it is none of these, and :class:`~rotbot.errors.HubError` with what the Hub answered if it cannot deliver.
     """
     text = os.fspath(id_or_path)
     if text == EMBEDDED:
@@ -61,8 +58,9 @@ def resolve(id_or_path: str | os.PathLike[str]) -> Path:
         return path
     if path.is_file():
         raise InputError(f"expected a model folder or a Hub ID, got the file {path}")
-    if _HUB_ID.fullmatch(text):
-        return _download(text, _hint(path))
+    hub_id = parse_id(text)
+    if hub_id is not None:
+        return _download(hub_id, _hint(path))
     raise InputError(
         f"expected {EMBEDDED!r}, a model folder or a Hub ID (owner/name[@revision]), got {text!r:.200}" + _hint(path)
     )
@@ -76,16 +74,13 @@ def _hint(path: Path) -> str:
     return f"; did you mean {names[near[0]]!r}?" if near else ""
 
 
-def _download(hub_id: str, hint: str) -> Path:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+def _download(hub_id: HubId, hint: str) -> Path:
+    from rotbot.hub.fetch import fetch_model
 
-    repo, _, revision = hub_id.partition("@")
     try:
-        return Path(snapshot_download(repo, revision=revision or None, allow_patterns=list(_HUB_FILES)))
-    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError) as error:
-        reason = str(error).strip().split("\n")[0]
-        raise InputError(f"{hub_id}: no such folder here, and the Hub did not deliver it: {reason}{hint}") from error
+        return fetch_model(hub_id)
+    except HubError as error:
+        raise HubError(f"no such folder here, nor from the Hub: {error}{hint}", error.passing) from error
 
 
 def load(
