@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from rotbot.rewards.compare import Comparison, StepPair, compare, explain
+from rotbot.rewards.work import Work, WorkItem, check_work
 
-__all__ = ["Comparison", "StepPair", "compare", "explain"]
+__all__ = ["Comparison", "StepPair", "Work", "WorkItem", "check_work", "compare", "explain"]

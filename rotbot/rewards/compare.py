@@ -1,14 +1,17 @@
 """A model's completion beside the truth, step by step.
 
 Steps are aligned by their number. A step is true if its operation, input shapes, output shapes and (where torch rejects
-it) reason are exactly the truth's. The work a step may show is not looked at here.
+it) reason are exactly the truth's. The work a step may show is judged apart from that (``work_items`` and
+``work_correct``): it makes no step true or false.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import zip_longest
 
+from rotbot.rewards.work import Work, check_work
 from rotbot.shapes.text import as_shapes, render_final, render_step
 from rotbot.shapes.trace import Shape, ShapeTrace, Step
 
@@ -55,6 +58,21 @@ class Comparison:
     def steps_claimed(self) -> int:
         """The number of steps that the model wrote in the grammar."""
         return len(self.claimed.steps)
+
+    @cached_property
+    def work(self) -> Work:
+        """Every work item the model wrote, with its verdict. Made when it is asked for."""
+        return check_work(self.claimed, self.truth)
+
+    @property
+    def work_items(self) -> int:
+        """How many work items the model wrote."""
+        return len(self.work.items)
+
+    @property
+    def work_correct(self) -> int:
+        """How many of them are right. True equations are cheap to write: a reward should ask that none be wrong."""
+        return self.work.correct
 
     @property
     def divergence(self) -> int | None:

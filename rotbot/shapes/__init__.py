@@ -9,18 +9,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from rotbot.shapes.arguments import ArgLike, ArgSpec, parse_arg, parse_args
-from rotbot.shapes.trace import Node, Ref, Shape, ShapeTrace, Span, Step, StepError
+from rotbot.shapes.trace import Node, Promise, Ref, Shape, ShapeTrace, Span, Step, StepError
+from rotbot.shapes.work import with_work
 
 __all__ = [
-    "ArgLike", "ArgSpec", "Node", "Ref", "Shape", "ShapeTrace", "Span", "Step", "StepError", "parse_arg", "parse_args",
-    "trace",
+    "ArgLike", "ArgSpec", "Node", "Promise", "Ref", "Shape", "ShapeTrace", "Span", "Step", "StepError", "parse_arg",
+    "parse_args", "trace", "with_work",
 ]  # fmt: skip
 
 
 def trace(code: str, args: Mapping[str, ArgLike], target: str | None = None, isolated: bool = False) -> ShapeTrace:
     """Trace ``code`` and return every step's shapes.
 
-    ``args`` maps each free name to a list of ints or to a text form with a dtype (``'3,5:int64'``). With ``target`` the
+    ``args`` maps each free name to a list of ints or to a text form with a dtype (``'3,5:int64'``); a dimension may also
+    be an expression of names (``['B', 'T', '3*C']``, ``'B,T:int64'``), and then the trace's are too: what a symbolic
+    trace promises, and what is refused, is said in :mod:`rotbot.shapes.symbolic`. With ``target`` the
     steps are those the target depends on; without, they are all steps, and the last tensor assigned is the target.
     ``isolated=True`` traces in a killable worker process with limits on memory, CPU and wall clock: use it for code
     whose author you do not trust.
@@ -34,6 +37,6 @@ def trace(code: str, args: Mapping[str, ArgLike], target: str | None = None, iso
         from rotbot.shapes.isolation import trace_isolated
 
         return trace_isolated(code, specs, target)
-    from rotbot.shapes.interpreter import trace_program
+    from rotbot.shapes.symbolic import trace_specs
 
-    return trace_program(code, specs, target)
+    return trace_specs(code, specs, target)

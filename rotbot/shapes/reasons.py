@@ -12,8 +12,9 @@ import torch
 
 from rotbot.shapes import indexing, reasons_layers, reasons_picking, reasons_products, reasons_shaping
 from rotbot.shapes.metadata import ModuleSpec, TensorMeta
-from rotbot.shapes.rejected import OPERATOR_NAMES, Call, broadcast_fault, count, dimensions, dtype_name, is_in_place
+from rotbot.shapes.rejected import OPERATOR_NAMES, Call, broadcast_fault, count, dimensions, dtype_name
 from rotbot.shapes.text import render_shape
+from rotbot.shapes.trace import is_in_place
 
 _RULES = {**reasons_products.RULES, **reasons_shaping.RULES, **reasons_picking.RULES, **reasons_layers.RULES}
 _MAX_WORDS = 120

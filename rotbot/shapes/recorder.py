@@ -14,8 +14,8 @@ from rotbot.shapes.evaluate import evaluate
 from rotbot.shapes.limits import LIMITS, exceed
 from rotbot.shapes.metadata import Alias, Fields, ModuleSpec, Rejected, TensorMeta, leaves
 from rotbot.shapes.reasons import explain
-from rotbot.shapes.rejected import OPERATOR_NAMES, is_in_place
-from rotbot.shapes.trace import Binding, Named, Node, Ref, Shape, Span, Step
+from rotbot.shapes.rejected import OPERATOR_NAMES
+from rotbot.shapes.trace import Binding, Named, Node, Ref, Shape, Span, Step, is_in_place
 from rotbot.shapes.values import FieldTuple, Traced
 
 

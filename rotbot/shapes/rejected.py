@@ -146,12 +146,3 @@ OPERATOR_NAMES = {
     "ilshift": "bitwise_left_shift_", "irshift": "bitwise_right_shift_", "imatmul": "matmul",
 }  # fmt: skip
 """Python's operators by the names of the torch functions they are."""
-_IN_PLACE_OPERATORS = frozenset(
-    "operator.iadd operator.isub operator.imul operator.itruediv operator.ifloordiv operator.imod operator.ipow "
-    "operator.iand operator.ior operator.ixor operator.ilshift operator.irshift".split()
-)
-
-
-def is_in_place(target: str) -> bool:
-    """Whether the operation changes its first operand: ``Tensor.add_``, ``operator.iadd``."""
-    return target in _IN_PLACE_OPERATORS if target.startswith("operator.") else target.endswith("_")

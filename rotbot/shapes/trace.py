@@ -102,6 +102,19 @@ class Node:
     module: tuple[tuple[Any, ...], tuple[tuple[str, Any], ...]] | None = None
     reads: tuple[int, ...] = ()
 
+    def shape(self, path: tuple[int, ...]) -> Shape:
+        """The shape of the result at ``path``."""
+        return self.shapes[self.paths.index(path)]
+
+
+_IN_PLACE_OPERATORS = frozenset("iadd isub imul itruediv ifloordiv imod ipow iand ior ixor ilshift irshift".split())
+
+
+def is_in_place(target: str) -> bool:
+    """Whether the operation changes its first operand and returns it: ``Tensor.add_``, ``operator.iadd``."""
+    namespace, _, name = target.rpartition(".")
+    return name in _IN_PLACE_OPERATORS if namespace == "operator" else name.endswith("_")
+
 
 @dataclass(frozen=True, slots=True)
 class Binding:
@@ -115,6 +128,16 @@ class Binding:
     ref: Ref | None
 
 
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """What a symbolic trace holds for: :attr:`names` are the names of its dimensions, :attr:`assumptions` what their
+    values must fulfil (``C % 8 == 0``), and :attr:`verified` counts the assignments it was compared with."""
+
+    names: tuple[str, ...]
+    assumptions: tuple[str, ...] = ()
+    verified: int = 0
+
+
 @dataclass(frozen=True)
 class ShapeTrace:
     """Every step of a program and what became of its target.
@@ -122,7 +145,8 @@ class ShapeTrace:
     ``final`` is the target's shape, or a tuple of shapes where the target is a tuple of tensors; None if the program is
     rejected (then ``error`` says where) or the text it was parsed from has no final line. ``malformed`` lists the lines
     (0-based index, text) that :meth:`parse` could not read; traces of real programs have none. ``bindings`` are the
-    assignments to variables in the order in which they happened; arguments are bound by their own nodes.
+    assignments to variables in the order in which they happened; arguments are bound by their own nodes. ``promise`` is
+    set on symbolic traces (:mod:`rotbot.shapes.symbolic`), which have neither ``nodes`` nor ``bindings``.
     """
 
     steps: tuple[Step, ...]
@@ -132,6 +156,7 @@ class ShapeTrace:
     nodes: tuple[Node, ...] = field(default=(), compare=False, repr=False)
     bindings: tuple[Binding, ...] = field(default=(), compare=False, repr=False, kw_only=True)
     target: str | None = field(default=None, compare=False)
+    promise: Promise | None = field(default=None, compare=False, kw_only=True)
 
     def render(self) -> str:
         """The trace text of the design's grammar: one line a step, then the final line, no newline at the end."""
@@ -156,8 +181,12 @@ class ShapeTrace:
     def graph(self) -> torch.fx.Graph:
         """The whole program as a ``torch.fx.Graph``: one node per torch-level operation, whether or not the target
         depends on it. ``node.meta`` carries ``tensor_meta``, ``span`` and ``name``. A rejected program's graph ends
-        before the rejected operation.
+        before the rejected operation. Raises :class:`~rotbot.errors.UnsupportedSnippet` for a symbolic trace.
         """
+        if self.promise is not None:
+            from rotbot.errors import UnsupportedSnippet
+
+            raise UnsupportedSnippet("a symbolic trace has no graph: expected a trace of dimensions that are numbers")
         from rotbot.shapes.graph import build_graph
 
         return build_graph(self.nodes)
