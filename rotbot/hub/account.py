@@ -21,18 +21,25 @@ class Account:
     orgs: tuple[str, ...]
 
 
-def whoami(timeout: float = TIMEOUT) -> Account:
-    """Ask the Hub who we are, within ``timeout`` seconds.
-
-    Raises what the Hub's client raises: ``LocalTokenNotFoundError`` without a token, ``HfHubHTTPError`` for a token
-    that is not accepted, ``httpx2.TransportError`` without a network, ``OfflineModeIsEnabled``.
-    """
+def whoami() -> Account:
+    """Ask the Hub who we are. Raises as :func:`ask` does, and ``LocalTokenNotFoundError`` without a token."""
     from huggingface_hub import constants, get_token
     from huggingface_hub.errors import LocalTokenNotFoundError
+
+    if not constants.is_offline_mode() and not get_token():
+        raise LocalTokenNotFoundError("no token")
+    return ask(TIMEOUT)
+
+
+def ask(timeout: float) -> Account:
+    """The Hub's answer to who we are, within ``timeout`` seconds.
+
+    Raises what the Hub's client raises: ``HfHubHTTPError`` with the status 401 for a token that is not accepted or not
+    there, ``httpx2.TransportError`` without a network, ``OfflineModeIsEnabled``.
+    """
+    from huggingface_hub import constants
     from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status
 
-    if not get_token():
-        raise LocalTokenNotFoundError("no token")
     url = f"{constants.ENDPOINT}/api/whoami-v2"
     response = get_session().get(url, headers=build_hf_headers(), timeout=timeout)
     hf_raise_for_status(response)

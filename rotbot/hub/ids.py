@@ -13,7 +13,7 @@ OTHER: dict[Kind, Kind] = {"model": "dataset", "dataset": "model"}
 
 _NAME = r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?"
 _ID = re.compile(rf"({_NAME}/{_NAME})(?:@([^\s@]+))?")
-_LONGEST = 96
+_LONGEST = 96  # characters after the slash
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ def parse_id(text: str) -> HubId | None:
     if match is None:
         return None
     repo, revision = match.groups()
-    if len(repo) > _LONGEST or "--" in repo or ".." in repo or repo.endswith(".git"):
+    if len(repo.partition("/")[2]) > _LONGEST or "--" in repo or ".." in repo or repo.endswith(".git"):
         return None
     return HubId(repo, revision)
 

@@ -177,10 +177,17 @@ def _send_once(
     parent: str,
     create_pr: bool,
 ) -> tuple[str, str | None]:
-    from huggingface_hub import HfApi
+    from huggingface_hub import HfApi, constants
 
-    done = HfApi().create_commit(
-        target.repo, operations, commit_message=message, repo_type=target.kind, revision=target.branch,
-        parent_commit=parent, create_pr=create_pr,
-    )  # fmt: skip
+    try:
+        done = HfApi().create_commit(
+            target.repo, operations, commit_message=message, repo_type=target.kind, revision=target.branch,
+            parent_commit=parent, create_pr=create_pr,
+        )  # fmt: skip
+    except RuntimeError as error:  # how the client wraps a failed upload, and what hf_xet raises
+        if isinstance(error.__cause__, client_errors()):
+            raise error.__cause__ from error
+        if not constants.HF_HUB_DISABLE_XET:
+            raise ConnectionError(str(error)) from error
+        raise
     return done.oid, done.pr_url

@@ -84,7 +84,7 @@ def explain(error: BaseException, subject: str) -> HubError:
 
     error = _cause(error)
     passing = is_passing(error) or isinstance(error, httpx2.ConnectError) or status_of(error) in _CONFLICTS
-    return HubError(f"{subject}: {_reason(error)}", passing)
+    return HubError(f"{subject}: {reason(error)}", passing)
 
 
 def client_errors() -> tuple[type[Exception], ...]:
@@ -93,6 +93,7 @@ def client_errors() -> tuple[type[Exception], ...]:
     from huggingface_hub import errors
 
     return (
+        ConnectionError,  # hf_xet's; the others do not use Python's own
         httpx2.TransportError, errors.FileMetadataError, errors.HFValidationError, errors.HfHubHTTPError,
         errors.LocalEntryNotFoundError, errors.LocalTokenNotFoundError, errors.OfflineModeIsEnabled,
         errors.XetDownloadError,
@@ -107,7 +108,8 @@ def _cause(error: BaseException) -> BaseException:
     return inner if isinstance(error, LocalEntryNotFoundError) and isinstance(inner, client_errors()) else error
 
 
-def _reason(error: BaseException) -> str:
+def reason(error: BaseException) -> str:
+    """What ``error`` comes down to, in one line."""
     import httpx2
     from huggingface_hub import errors
     from huggingface_hub.constants import ENDPOINT
@@ -119,7 +121,7 @@ def _reason(error: BaseException) -> str:
     if isinstance(error, errors.OfflineModeIsEnabled | errors.LocalEntryNotFoundError):
         return "not in the cache, and HF_HUB_OFFLINE keeps us from asking the Hub"
     if isinstance(error, httpx2.ConnectError | httpx2.ProxyError):
-        return f"cannot reach the Hub at {ENDPOINT} ({_first_line(error)}); folders and what is in the cache still work"
+        return f"cannot reach the Hub at {ENDPOINT} ({_first_line(error)})"
     if isinstance(error, httpx2.TransportError):
         return f"the connection to the Hub at {ENDPOINT} broke off ({_first_line(error) or type(error).__name__})"
     if _is_xet(error):
@@ -151,9 +153,8 @@ def _reason(error: BaseException) -> str:
 def _is_xet(error: BaseException) -> bool:
     from huggingface_hub.errors import HfHubHTTPError, XetDownloadError
 
-    return isinstance(error, XetDownloadError) or (
-        isinstance(error, HfHubHTTPError) and "/xet-" in str(error.request.url)
-    )
+    asked_xet = isinstance(error, HfHubHTTPError) and "/xet-" in str(error.response.url)
+    return asked_xet or isinstance(error, XetDownloadError | ConnectionError)
 
 
 def _said(error: BaseException) -> str:
