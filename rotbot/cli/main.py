@@ -8,6 +8,7 @@ import typer
 
 from rotbot import __version__
 from rotbot.cli.demo import demo
+from rotbot.cli.doctor import doctor
 from rotbot.cli.generate import generate
 from rotbot.cli.hub import pull_dataset, pull_model, push_dataset, push_model
 from rotbot.cli.predict import predict
@@ -48,6 +49,7 @@ app.command()(push_dataset)
 app.command()(pull_dataset)
 app.command()(push_model)
 app.command()(pull_model)
+app.command()(doctor)
 
 
 def main() -> None:
