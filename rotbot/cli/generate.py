@@ -10,6 +10,8 @@ from typing import Annotated
 
 import typer
 
+from rotbot.errors import InputError
+
 
 def generate(
     out: Annotated[Path, typer.Argument(help="The folder to write; it appears whole or not at all.")],
@@ -19,10 +21,30 @@ def generate(
         str, typer.Option("--level", "-l", help="A level or a range of levels; level k has k + 1 steps.")
     ] = "0-5",
     workers: Annotated[int, typer.Option("--workers", "-w", min=0, help="Processes; 0 is one a processor.")] = 0,
+    wrong: Annotated[float, typer.Option("--wrong", min=0, max=1, help="The share of wrong programs.")] = 0.1,
+    idioms: Annotated[
+        float, typer.Option("--idioms", min=0, max=1, help="The share of idioms of real model code.")
+    ] = 0.05,
+    eval_rows: Annotated[
+        int | None,
+        typer.Option("--eval-rows", min=0, help="Rows of each benchmark split; default: a hundredth of --rows."),
+    ] = None,
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            "--shard", metavar="I/N", help="Make only this machine's parts, I of 0 to N-1, and leave them in OUT."
+        ),
+    ] = None,
+    parts: Annotated[
+        list[Path] | None, typer.Option("--parts", help="A folder of parts that --shard left; may be repeated.")
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT if it is not empty.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="The counts as JSON on stdout, for machines.")] = False,
 ) -> None:
-    """Generate problems with verified traces as a dataset that load_dataset(OUT, "sft") loads as it is."""
+    """Generate problems with verified traces as a dataset that load_dataset(OUT, "sft") loads as it is.
+
+    A build that was killed continues when the same command runs again.
+    """
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -33,11 +55,13 @@ def generate(
         TimeRemainingColumn,
     )
 
-    from rotbot.problems.build import Recipe, WorkerDied, build
+    from rotbot.problems.build import WorkerDied, build, build_shard
     from rotbot.problems.levels import parse_levels
+    from rotbot.problems.parts import Recipe
     from rotbot.problems.verify import Disagreement
 
-    recipe = Recipe(rows, seed, parse_levels(level))
+    recipe = Recipe(rows, seed, parse_levels(level), wrong, idioms, eval_rows)
+    processes = workers or len(os.sched_getaffinity(0))
     console = Console(stderr=True)
     bar = Progress(
         TextColumn("generating"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn(),
@@ -51,7 +75,11 @@ def generate(
         bar.update(task, completed=done)
 
     try:
-        tally = build(out, recipe, workers or len(os.sched_getaffinity(0)), overwrite, progress)
+        if shard is not None:
+            made = build_shard(out, recipe, _parse_shard(shard), processes, progress)
+            print(json.dumps({"out": str(out), "items": made}) if as_json else f"made {made} items of parts in {out}")
+            return
+        tally = build(out, recipe, processes, overwrite, progress, tuple(parts or ()))
     except (Disagreement, WorkerDied) as error:
         print(f"rotbot: {error}", file=sys.stderr)
         raise typer.Exit(1) from error
@@ -63,3 +91,10 @@ def generate(
     else:
         splits = ", ".join(f"{split} {count}" for split, count in tally.splits.items())
         print(f"wrote {tally.rows} rows to {out} ({splits}; {tally.duplicates} repeats dropped)")
+
+
+def _parse_shard(text: str) -> tuple[int, int]:
+    which, slash, of = text.partition("/")
+    if not (slash and which.isdecimal() and of.isdecimal() and text.isascii()):
+        raise InputError(f"shard: expected I/N such as 0/4, got {text!r:.40}")
+    return int(which), int(of)

@@ -33,11 +33,12 @@ def sample(seed: int, index: int, level: int | Level) -> Problem:
     return make_item(seeds.item_seed(seed, index), get_level(level)).problem
 
 
-def stream(seed: int, levels: Sequence[int | Level] = LEVELS) -> Iterator[Problem]:
-    """Endless problems of ``seed``: item i is ``sample(seed, i, level)``, its level drawn evenly from ``levels``.
+def stream(seed: int, levels: Sequence[int | Level] = LEVELS[:6]) -> Iterator[Problem]:
+    """Endless right programs of ``seed``: item i is ``sample(seed, i, level)``, its level drawn evenly from ``levels``
+    (by default 0 to 5).
 
-    ``rotbot generate --seed`` takes its rows from the same stream. Raises :class:`~rotbot.errors.InputError` for an
-    unknown level.
+    ``rotbot generate --seed`` takes its right programs from the same stream. Raises
+    :class:`~rotbot.errors.InputError` for an unknown level.
     """
     known = tuple(get_level(level) for level in levels)
     for index in count():

@@ -1,58 +1,52 @@
-"""Building a dataset: verified rows from several processes, in the order of their index, into sharded Parquet.
+"""Building a dataset: workers make parts, the parent merges them in order into sharded Parquet.
 
-Item i depends on the seed and i alone, the parent process takes the rows in order, drops those whose program it has
-seen, and writes row groups of fixed size: the files are the same, byte for byte, for any number of workers.
+Item i of a stream depends on the seed and i alone. The parent takes the parts in the order of their number, leaves out
+programs it has seen and what a full benchmark split has no room for, and writes row groups of fixed size: the files are
+the same, byte for byte, for any number of workers, however often the build was broken, and whoever made the parts.
 """
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
+import shutil
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
-from functools import partial
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from rotbot.errors import InputError, RotbotError
 from rotbot.models.folders import atomic_folder
-from rotbot.problems import level_of, seeds
-from rotbot.problems.canonical import SPLITS
 from rotbot.problems.card import write_card
-from rotbot.problems.levels import LEVELS, Level
-from rotbot.problems.rows import Row, make_item, make_row
-from rotbot.problems.shards import SplitWriter, Tally
+from rotbot.problems.parts import CHUNK, MAIN, STREAMS, Parts, Recipe, chunk_items, make_chunk, write_chunk
+from rotbot.problems.shards import SCHEMA, SplitWriter
+from rotbot.problems.splits import CONFIGS
+from rotbot.problems.tally import Tally
 
-CHUNK = 128
-"""Items a worker makes at a time."""
+AHEAD = 3
+"""Chunks that every worker may be ahead of the merger."""
 
-MAX_DUPLICATE_CHUNKS = 10
-"""After so many chunks without a single new program the levels are taken to be exhausted."""
+MAX_BARREN_CHUNKS = 40
+"""After so many chunks in a row without a single new row a stream is taken to be exhausted."""
 
-
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """What a dataset is made from: ``rows`` over all splits together, the seed, the levels and nothing else."""
-
-    rows: int
-    seed: int = 0
-    levels: tuple[Level, ...] = LEVELS
-
-    def __post_init__(self) -> None:
-        if self.rows < 1:
-            raise InputError(f"rows: expected at least 1, got {self.rows}")
-        if self.seed < 0:
-            raise InputError(f"seed: expected 0 or more, got {self.seed}")
-        if not self.levels:
-            raise InputError("levels: expected at least one, got none")
+Progress = Callable[[int], None]
 
 
 class WorkerDied(RotbotError):
     """A worker process of a build ended without an answer (killed, or out of memory)."""
+
+
+def parts_folder(out: Path) -> Path:
+    """Where the parts of ``out`` are while it is built."""
+    return out.parent / f".{out.name}.parts"
 
 
 def build(
@@ -60,15 +54,53 @@ def build(
     recipe: Recipe,
     workers: int = 1,
     overwrite: bool = False,
-    progress: Callable[[int], None] = lambda done: None,
+    progress: Progress = lambda done: None,
+    parts: tuple[Path, ...] = (),
 ) -> Tally:
     """Write the dataset of ``recipe`` to the folder ``out`` and return its counts.
 
-    ``load_dataset(out, "sft")`` loads it. ``progress`` is called with the number of rows written so far.
-    ``out`` appears whole or not at all. Raises :class:`InputError` if ``out`` is not empty and ``overwrite`` is not
-    set, if ``workers`` is below 1, or if the levels have fewer programs than rows asked for; :class:`WorkerDied`;
-    :class:`~rotbot.problems.verify.Disagreement` if a row's truth is in doubt.
+    ``load_dataset(out, "sft")`` loads it. ``progress`` is called with the number of rows merged so far. ``out`` appears
+    whole or not at all; a build that was broken continues where it was, from the parts beside ``out``. ``parts`` are
+    folders of parts from elsewhere (see :func:`build_shard`). Raises :class:`InputError` if ``out`` is not empty and
+    ``overwrite`` is not set, if ``workers`` is below 1, if there are parts of another recipe, or if the levels have
+    fewer programs than rows asked for; :class:`WorkerDied`; :class:`~rotbot.problems.verify.Disagreement` if a row's
+    truth is in doubt.
     """
+    target = _target(out, workers, overwrite)
+    store = Parts(parts_folder(target), parts)
+    store.open(recipe)
+    with atomic_folder(target) as folder:
+        tally = _merge(folder, recipe, store, workers, progress)
+        write_card(folder, recipe, tally)
+    shutil.rmtree(store.folder)
+    return tally
+
+
+def build_shard(
+    out: str | Path, recipe: Recipe, shard: tuple[int, int], workers: int = 1, progress: Progress = lambda done: None
+) -> int:
+    """Make this machine's share of the parts and leave them in the folder ``out``; ``shard`` is (which, of how many).
+
+    :func:`build` with all the folders as ``parts`` then writes the dataset that one machine would have written. Returns
+    the number of items made. Raises as :func:`build` does.
+    """
+    which, of = shard
+    if not 0 <= which < of:
+        raise InputError(f"shard: expected i/n with i from 0 to n - 1, got {which}/{of}")
+    if workers < 1:
+        raise InputError(f"workers: expected at least 1, got {workers}")
+    store = Parts(Path(out).absolute())
+    store.open(recipe)
+    numbers = range(which, -(-recipe.rows // CHUNK), of)
+    with _making(recipe, store, workers) as maker:
+        for done, number in enumerate(numbers):
+            maker.ahead(MAIN, numbers[done : done + AHEAD * workers])
+            maker.wait(MAIN, number)
+            progress((done + 1) * CHUNK)
+    return len(numbers) * CHUNK
+
+
+def _target(out: str | Path, workers: int, overwrite: bool) -> Path:
     target = Path(out).absolute()
     if workers < 1:
         raise InputError(f"workers: expected at least 1, got {workers}")
@@ -78,69 +110,170 @@ def build(
         )
     if target.parent.exists() and not target.parent.is_dir():
         raise InputError(f"expected a folder to write into, got the file {target.parent}")
-    with atomic_folder(target) as folder:
-        tally = _write_rows(folder / "sft", recipe, workers, progress)
-        write_card(folder, recipe.seed, recipe.levels, tally)
-    return tally
+    return target
 
 
-def _write_rows(folder: Path, recipe: Recipe, workers: int, progress: Callable[[int], None]) -> Tally:
-    tally = Tally()
-    writers = {split: SplitWriter(folder, split) for split in SPLITS}
-    seen: set[bytes] = set()
-    barren = 0
-    try:
-        for chunk in _chunks(recipe, workers):
-            before = tally.rows
-            for split, row in chunk:
-                key = bytes.fromhex(row["id"])[:16]
-                if key in seen:
-                    tally.duplicates += 1
+# --- merging ---------------------------------------------------------------------------------------------------------
+
+
+class _Merger:
+    """Takes parts in order and writes what is new and has room."""
+
+    def __init__(self, folder: Path, recipe: Recipe) -> None:
+        self.recipe, self.tally = recipe, Tally()
+        self.writers = {
+            (config, split): SplitWriter(folder / config, split) for config, names in CONFIGS.items() for split in names
+        }
+        self.seen: set[bytes] = set()
+        self.forms: set[bytes] = set()
+        self.rows = 0
+        """Rows that are not of the benchmark."""
+
+    def room(self, stream: str) -> int:
+        """How many rows the stream is still wanted for."""
+        if stream == MAIN:
+            return self.recipe.rows - self.rows
+        return self.recipe.benchmark_rows - self.tally.splits[f"eval/{stream}"]
+
+    def add(self, table: pa.Table, stream: str) -> int:
+        """Take a part in; returns how many of its rows are new in the splits that the stream is for."""
+        before = self.room(stream)
+        fresh = self._fresh(table)
+        for (config, split), writer in self.writers.items():
+            if stream != MAIN and (config, split) != ("eval", stream):
+                continue
+            rows = fresh.filter(pc.and_(pc.equal(fresh["config"], config), pc.equal(fresh["split"], split)))
+            place = f"{config}/{split}"
+            if config == "eval":
+                kept = rows.slice(0, max(0, self.recipe.benchmark_rows - self.tally.splits[place]))
+                self.tally.surplus += len(rows) - len(kept)
+                rows = kept
+            if not len(rows):
+                continue
+            self.seen.update([bytes.fromhex(key)[:16] for key in rows["id"].to_pylist()])
+            forms = rows["form"].to_pylist()
+            self.tally.near += len(forms) - len(set(forms) - self.forms)
+            self.forms.update(forms)
+            writer.add(rows.select(SCHEMA.names))
+            self.tally.count(place, rows)
+        return before - self.room(stream)
+
+    def _fresh(self, table: pa.Table) -> pa.Table:
+        """The rows whose program has not been taken; of the main stream no more than are wanted."""
+        keep, here = [], set[bytes]()
+        for row, (key, config) in enumerate(zip(table["id"].to_pylist(), table["config"].to_pylist(), strict=True)):
+            short = bytes.fromhex(key)[:16]
+            if short in self.seen or short in here:
+                self.tally.duplicates += 1
+                continue
+            if config != "eval":
+                if self.rows == self.recipe.rows:
                     continue
-                seen.add(key)
-                writers[split].add(row)
-                tally.count(split, row)
-                if tally.rows == recipe.rows:
-                    break
-            progress(tally.rows)
-            if tally.rows == recipe.rows:
-                break
-            barren = barren + 1 if tally.rows == before else 0
-            if barren > MAX_DUPLICATE_CHUNKS:
-                raise InputError(f"rows: these levels have about {tally.rows} programs, expected {recipe.rows}")
-    finally:
-        for writer in writers.values():
+                self.rows += 1
+            here.add(short)
+            keep.append(row)
+        return table.take(pa.array(np.array(keep, dtype=np.int64)))
+
+    def close(self) -> None:
+        """Close all files."""
+        for writer in self.writers.values():
             writer.close()
-    for writer in writers.values():
-        writer.finish()
-    return tally
+
+    def finish(self) -> None:
+        """Name all files, and remove the folders of configurations that have none."""
+        for writer in self.writers.values():
+            writer.finish()
+        for folder in {writer.folder for writer in self.writers.values()}:
+            if not any(folder.iterdir()):
+                folder.rmdir()
 
 
-def _chunks(recipe: Recipe, workers: int) -> Iterator[list[tuple[str, Row]]]:
-    """Chunks of rows in the order of their index, without end; a few chunks ahead of the reader, so memory is flat."""
-    make = partial(make_chunk, recipe.seed, recipe.levels)
+def _merge(folder: Path, recipe: Recipe, store: Parts, workers: int, progress: Progress) -> Tally:
+    merger = _Merger(folder, recipe)
+    with ExitStack() as stack:
+        stack.callback(merger.close)
+        maker = stack.enter_context(_making(recipe, store, workers))
+        for stream in _streams(recipe):
+            number = barren = taken = 0
+            while (room := merger.room(stream)) > 0:
+                expected = -(
+                    -room * (number + 1) // (taken + chunk_items(stream))
+                )  # chunks, if they give as much as those before
+                maker.ahead(stream, range(number, number + min(expected, AHEAD * workers)))
+                maker.wait(stream, number)
+                new = merger.add(store.read(stream, number), stream)
+                progress(merger.tally.rows)
+                taken, barren, number = taken + new, 0 if new else barren + 1, number + 1
+                if barren > MAX_BARREN_CHUNKS and stream == MAIN:
+                    raise InputError(f"rows: these levels have about {merger.rows} programs, expected {recipe.rows}")
+                if barren > MAX_BARREN_CHUNKS:
+                    break  # a benchmark split that these levels cannot fill: the card shows how many rows it has
+    merger.finish()
+    return merger.tally
+
+
+def _streams(recipe: Recipe) -> Iterator[str]:
+    """The streams of a recipe: the benchmark's only where it wants rows, and kinds only where they are asked for."""
+    asked = {"error": recipe.wrong > 0, "real": recipe.idioms > 0, "symbolic": False}
+    return (stream for stream in STREAMS if asked.get(stream, True))
+
+
+# --- making ----------------------------------------------------------------------------------------------------------
+
+
+class _Maker:
+    """Makes chunks in this process, when they are waited for."""
+
+    def __init__(self, recipe: Recipe, store: Parts) -> None:
+        self.recipe, self.store = recipe, store
+
+    def ahead(self, stream: str, numbers: Iterable[int]) -> None:
+        """Say which chunks will be wanted next."""
+
+    def wait(self, stream: str, number: int) -> None:
+        """Return when the chunk's file is there."""
+        _make_file(self.recipe, self.store, stream, number)
+
+
+class _PoolMaker(_Maker):
+    """Makes chunks in worker processes, ahead of who waits for them."""
+
+    def __init__(self, recipe: Recipe, store: Parts, pool: ProcessPoolExecutor) -> None:
+        super().__init__(recipe, store)
+        self.pool = pool
+        self.pending: dict[tuple[str, int], Future[None]] = {}
+
+    def ahead(self, stream: str, numbers: Iterable[int]) -> None:
+        for number in numbers:
+            if (stream, number) not in self.pending:
+                self.pending[stream, number] = self.pool.submit(_make_file, self.recipe, self.store, stream, number)
+
+    def wait(self, stream: str, number: int) -> None:
+        self.ahead(stream, [number])
+        self.pending.pop((stream, number)).result()
+
+
+@contextmanager
+def _making(recipe: Recipe, store: Parts, workers: int) -> Generator[_Maker]:
     if workers == 1:
-        start = 0
-        while True:
-            yield make(start)
-            start += CHUNK
+        yield _Maker(recipe, store)
+        return
     _warm_up(recipe)
     context = multiprocessing.get_context("fork")
-    with ProcessPoolExecutor(workers, context, _end_with_parent, (os.getpid(),)) as pool:
-        waiting: deque[Future[list[tuple[str, Row]]]] = deque()
-        start = 0
+    with ProcessPoolExecutor(workers, context, _start_worker, (os.getpid(),)) as pool:
         try:
-            while True:
-                while len(waiting) < 3 * workers:
-                    waiting.append(pool.submit(make, start))
-                    start += CHUNK
-                yield waiting.popleft().result()
+            yield _PoolMaker(recipe, store, pool)
         except BrokenProcessPool as error:
             raise WorkerDied(
-                "a worker process died (killed, or out of memory); nothing was written: run it again"
+                "a worker process died (killed, or out of memory); run the same command again: it continues"
             ) from error
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _make_file(recipe: Recipe, store: Parts, stream: str, number: int) -> None:
+    if store.find(stream, number) is None:
+        write_chunk(store.path(stream, number), make_chunk(recipe, stream, number))
 
 
 def _warm_up(recipe: Recipe) -> None:
@@ -148,10 +281,12 @@ def _warm_up(recipe: Recipe) -> None:
     import torch
 
     torch.set_num_threads(1)
-    make_chunk(recipe.seed, recipe.levels, 0, 1)
+    make_chunk(recipe, MAIN, 0, 1)
+    gc.collect()
+    gc.freeze()  # what is imported is never garbage: workers need not look through it
 
 
-def _end_with_parent(parent: int) -> None:
+def _start_worker(parent: int) -> None:
     """In a worker: end when the parent is gone. A killed parent sends no word, and its workers would wait for ever."""
 
     def watch() -> None:
@@ -160,11 +295,3 @@ def _end_with_parent(parent: int) -> None:
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
-
-
-def make_chunk(seed: int, levels: tuple[Level, ...], start: int, count: int = CHUNK) -> list[tuple[str, Row]]:
-    """Rows ``start`` to ``start + count`` of a dataset, each with its split."""
-    return [
-        make_row(make_item(seeds.item_seed(seed, index), level_of(seed, index, levels)))
-        for index in range(start, start + count)
-    ]

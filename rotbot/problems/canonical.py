@@ -1,9 +1,7 @@
-"""Canonical forms: what makes two programs the same, and which split a program belongs to.
+"""The canonical program: what makes two programs the same.
 
-Two forms, one inside the other. The *canonical program* renames variables in the order of their first appearance and
-takes the arguments' shapes in: its hash is a row's ``id``. The *canonical trace* also forgets how calls are spelled:
-it is the arguments' shapes and the resolved steps. The split is drawn from the hash of the latter, so that neither the
-same program nor another spelling of it can be in two splits.
+Variables are renamed in the order of their first appearance, comments go, the arguments' shapes are taken in: the hash
+of this is a row's ``id``. Which split a program belongs to is decided from its graph: :mod:`rotbot.problems.splits`.
 """
 
 from __future__ import annotations
@@ -15,10 +13,6 @@ from keyword import kwlist
 
 from rotbot.problem import Problem
 
-SPLITS = ("train", "validation", "test")
-HELD_OUT_PERCENT = {"validation": 2, "test": 2}
-
-
 _WORD = re.compile(
     r"""
     '[^']*' | "[^"]*"                       # a string stays as it is
@@ -26,6 +20,7 @@ _WORD = re.compile(
     """,
     re.VERBOSE,
 )
+_COMMENT = re.compile(r"^#.*\n", re.MULTILINE)
 _FIXED = frozenset(("torch", "F", "nn", "_", *dir(builtins), *kwlist))
 
 
@@ -37,7 +32,7 @@ def canonical_program(problem: Problem) -> str:
         word = match[0]
         return word if word in _FIXED or word[0] in "'\"" else names.setdefault(word, f"v{len(names)}")
 
-    text = _WORD.sub(rename, problem.code)
+    text = _WORD.sub(rename, _COMMENT.sub("", problem.code))
     args = sorted(f"{names.get(name, name)}={list(spec.shape)}:{spec.dtype}" for name, spec in problem.specs)
     return f"{text}\n# {'; '.join(args)} -> {names.get(problem.target, problem.target)}"
 
@@ -45,20 +40,3 @@ def canonical_program(problem: Problem) -> str:
 def program_id(problem: Problem) -> str:
     """The row's ``id``: SHA-256 of the canonical program, as 64 hex digits."""
     return hashlib.sha256(canonical_program(problem).encode()).hexdigest()
-
-
-def canonical_trace(problem: Problem, trace_text: str) -> str:
-    """The arguments' shapes, sorted, and the trace's text."""
-    args = sorted(f"{list(spec.shape)}:{spec.dtype}" for _, spec in problem.specs)
-    return "; ".join(args) + "\n" + trace_text
-
-
-def split_of(problem: Problem, trace_text: str) -> str:
-    """The split a problem belongs to: 96% train, 2% validation, 2% test, by the hash of its canonical trace."""
-    digest = hashlib.sha256(canonical_trace(problem, trace_text).encode()).digest()
-    place = int.from_bytes(digest[:8], "big") % 100
-    for split, percent in HELD_OUT_PERCENT.items():
-        if place < percent:
-            return split
-        place -= percent
-    return "train"

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from rotbot import __version__
-from rotbot.problems.canonical import SPLITS
-from rotbot.problems.families import FAMILIES
-from rotbot.problems.levels import Level
-from rotbot.problems.shards import Tally
+from rotbot.problems.parts import Recipe
+from rotbot.problems.splits import CONFIGS, HELD_OUT_OPS, HELD_OUT_PAIRS_PERCENT, MAX_DEPTH, MAX_RANK, MAX_SIZE
+from rotbot.problems.tally import Tally
+from rotbot.problems.vocabulary import family_of
 
 TEMPLATE = Path(__file__).parent.parent / "_cards" / "dataset" / "sft.md.j2"
 SIZE_CATEGORIES = (
@@ -17,38 +16,47 @@ SIZE_CATEGORIES = (
 )  # fmt: skip
 
 
-def render_card(seed: int, levels: Sequence[Level], tally: Tally) -> str:
+def render_card(recipe: Recipe, tally: Tally) -> str:
     """The text of the card: YAML front matter, how to load, one row, the columns, the command, the counts."""
     from jinja2 import Environment, StrictUndefined
 
-    calls = tally.ops.total() or 1
-    families = [
-        (
-            family,
-            f"{100 * sum(tally.ops[op.name] for op in declared) / calls:.1f}%",
-            ", ".join(f"{op.name} {tally.ops[op.name]}" for op in declared),
-        )
-        for family, declared in FAMILIES.items()
+    steps = tally.ops.total() or 1
+    families: dict[str, list[tuple[str, int]]] = {}
+    for op, count in tally.ops.most_common():
+        families.setdefault(family_of(op), []).append((op, count))
+    shares = [
+        (family, f"{100 * sum(count for _, count in ops) / steps:.1f}%", ", ".join(f"{op} {n}" for op, n in ops))
+        for family, ops in sorted(families.items(), key=lambda entry: -sum(count for _, count in entry[1]))
     ]
-    numbers = [level.number for level in levels]
+    numbers = [level.number for level in recipe.levels]
     environment = Environment(
         undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
     )
+    configs = {
+        config: [(split, tally.splits[f"{config}/{split}"]) for split in names if tally.splits[f"{config}/{split}"]]
+        for config, names in CONFIGS.items()
+    }
     return environment.from_string(TEMPLATE.read_text()).render(
         version=__version__,
-        seed=seed,
+        recipe=recipe,
         rows=tally.rows,
         size_category=next((name for most, name in SIZE_CATEGORIES if tally.rows < most), "10M<n<100M"),
         level_range=f"{numbers[0]}-{numbers[-1]}" if len(numbers) > 1 else str(numbers[0]),
-        splits=[(split, tally.splits[split]) for split in SPLITS if tally.splits[split]],
-        levels=[(level.number, *level.depth, tally.levels[level.number]) for level in levels],
+        configs={config: splits for config, splits in configs.items() if splits},
+        levels=[(level.number, *level.depth, tally.levels[level.number]) for level in recipe.levels],
+        depths=sorted(tally.depths.items()),
         styles=sorted(tally.styles.items()),
-        families=families,
-        duplicates=tally.duplicates,
+        outcomes=sorted(tally.outcomes.items()),
+        families=shares,
+        n_ops=len(tally.ops),
+        tally=tally,
+        bounds=(MAX_DEPTH, MAX_RANK, MAX_SIZE),
+        held_out=sorted(HELD_OUT_OPS),
+        pairs_percent=HELD_OUT_PAIRS_PERCENT,
         sample=tally.sample,
     )
 
 
-def write_card(folder: Path, seed: int, levels: Sequence[Level], tally: Tally) -> None:
+def write_card(folder: Path, recipe: Recipe, tally: Tally) -> None:
     """Write the card to ``folder/README.md``."""
-    (folder / "README.md").write_text(render_card(seed, levels, tally))
+    (folder / "README.md").write_text(render_card(recipe, tally))

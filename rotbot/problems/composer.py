@@ -16,13 +16,19 @@ from random import Random
 from rotbot.problems.families import FAMILIES
 from rotbot.problems.levels import Level
 from rotbot.problems.op import COMPLEX, INDEX_DTYPE, Context, Draw, Op, Shape, Value
+from rotbot.problems.splits import HELD_OUT_OPS
 from rotbot.shapes.arguments import DEFAULT_DTYPE
 
 _READS_X = re.compile(r"\$[x0-9]")
 MAX_TRIES = 400
+ANY_RANK = 5
+"""An :attr:`Op.ranks` that ends here has no bound of its own."""
+
 PREFER_FLOAT = 0.85
 """How often the path goes on from a floating-point output where a call has others too."""
-RANKS = (1, 2, 2, 2, 3, 3, 3, 4, 4)
+
+PREFERENCES = {"methods": ("$x.",), "functions": ("torch.", "F.")}
+"""How the preferred spellings of a call begin, where a program's author prefers one kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +61,12 @@ class Program:
         return tuple(i for i in self.args if i in read)
 
 
-def compose_program(rng: Random, level: Level) -> Program:
-    """A random program of ``level``."""
+def compose_program(rng: Random, level: Level, prefer: str = "") -> Program:
+    """A random program of ``level``, with the spellings that ``prefer`` (a key of :data:`PREFERENCES`) names, where an
+    op has one."""
     depth = rng.randint(*level.depth)
     for _ in range(MAX_TRIES):
-        draft = _Draft(rng, level, depth)
+        draft = _Draft(rng, level, depth, PREFERENCES.get(prefer, ()))
         if draft.grow():
             return draft.finish()
     raise AssertionError(f"no program of level {level.number} in {MAX_TRIES} tries: its bounds exclude every op")
@@ -75,22 +82,29 @@ class _Menu:
 
 
 @cache
-def _menu(families: tuple[str, ...], dtype: str | None) -> _Menu:
-    """The ops of ``families`` (all if empty) that take a value of ``dtype``, or a new argument (None)."""
+def _menu(families: tuple[str, ...], names: tuple[str, ...], held_out: bool, dtype: str | None) -> _Menu:
+    """The ops of a level that take a value of ``dtype``, or a new argument (None)."""
     ops = [
         op
         for family in families or FAMILIES
         for op in FAMILIES[family]
         if (dtype in op.dtypes if dtype else op.dtypes[0] not in COMPLEX)
+        and (not names or op.name in names)
+        and (held_out or op.name not in HELD_OUT_OPS)
     ]
     return _Menu(ops, list(accumulate(op.weight for op in ops)), [op for op in ops if op.joins])
+
+
+def _most(op: Op, level: Level) -> int:
+    """The highest rank that ``op`` is used at: an op without a bound of its own takes what the level has."""
+    return op.ranks[1] if op.ranks[1] < ANY_RANK else max(ANY_RANK, level.max_rank)
 
 
 class _Draft:
     """A program under construction."""
 
-    def __init__(self, rng: Random, level: Level, depth: int) -> None:
-        self.rng, self.level, self.depth = rng, level, depth
+    def __init__(self, rng: Random, level: Level, depth: int, preferred: tuple[str, ...]) -> None:
+        self.rng, self.level, self.depth, self.preferred = rng, level, depth, preferred
         self.values: list[Value] = []
         self.args: list[int] = []
         self.calls: list[Call] = []
@@ -137,9 +151,9 @@ class _Draft:
 
     def _add_call(self, left: int) -> bool:
         """One more call with at most ``left`` steps, from an op drawn by weight; False if the op does not apply."""
-        loose = self._loose()
+        level, loose = self.level, self._loose()
         start = self._start(may_branch=left > 1 and not loose)
-        menu = _menu(self.level.families, None if start is None else self.values[start].dtype)
+        menu = _menu(level.families, level.ops, level.held_out, None if start is None else self.values[start].dtype)
         if not menu.ops:
             return False
         if loose and menu.joining and self.rng.random() < 0.5:
@@ -148,7 +162,7 @@ class _Draft:
             op = self.rng.choices(menu.ops, cum_weights=menu.weights)[0]
         if start is None:
             start = self._first_arg(op)
-        if start is None or not op.ranks[0] <= len(self.values[start].shape) <= op.ranks[1]:
+        if start is None or not op.ranks[0] <= len(self.values[start].shape) <= _most(op, level):
             return False
         value = self.values[start]
         new_args = self.level.max_args - len(self.args)
@@ -167,7 +181,8 @@ class _Draft:
         return True
 
     def _record(self, op: Op, draw: Draw, inputs: list[int]) -> None:
-        spelling = self.rng.choice(draw.spellings)
+        spellings = [s for s in draw.spellings if s.startswith(self.preferred)] if self.preferred else []
+        spelling = self.rng.choice(spellings or draw.spellings)
         if not _READS_X.search(spelling):
             inputs = inputs[1:]
         contiguous = draw.fresh or (draw.keeps and all(self.values[i].contiguous for i in inputs))
@@ -200,10 +215,10 @@ class _Draft:
 
     def _first_arg(self, op: Op) -> int | None:
         """A new argument that ``op`` takes; None if there is none within the level."""
-        least, most = op.ranks[0], min(op.ranks[1], self.level.max_rank, max(RANKS))
+        least, most = op.ranks[0], min(_most(op, self.level), max(self.level.ranks))
         if least > most:
             return None
-        rank = self.rng.choice(RANKS)
+        rank = self.rng.choice(self.level.ranks)
         shape = self._shape(rank if least <= rank <= most else self.rng.randint(least, most))
         shape = op.argument(shape) if op.argument else shape
         return self._new_arg(shape, op.dtypes[0]) if self._within(shape) else None

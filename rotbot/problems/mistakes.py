@@ -52,7 +52,7 @@ def forgotten_call(rng: Random, program: Program, written: Written, level: Level
         for i, call in enumerate(program.calls)
         if call.op.family in _SHAPING and len(call.inputs) == 1 and call.outputs != (program.target,)
     ]
-    return write(_without(program, rng.choice(found)), rng, level) if found else None
+    return write(_without(program, rng.choice(found)), rng, level, written.style) if found else None
 
 
 def swapped_operands(rng: Random, program: Program, written: Written, level: Level) -> Written | None:
@@ -64,7 +64,7 @@ def swapped_operands(rng: Random, program: Program, written: Written, level: Lev
     call: Call = program.calls[chosen]
     swapped = replace(call, inputs=call.inputs[::-1])
     calls = (*program.calls[:chosen], swapped, *program.calls[chosen + 1 :])
-    return write(replace(program, calls=calls), rng, level)
+    return write(replace(program, calls=calls), rng, level, written.style)
 
 
 def wrong_number(rng: Random, program: Program, written: Written, level: Level) -> Written | None:
@@ -99,7 +99,7 @@ def wrong_argument(rng: Random, program: Program, written: Written, level: Level
         shape[dim], shape[other] = shape[other], shape[dim]
     elif len(shape) > 1:
         del shape[dim]
-    changed: dict[str, ArgLike] = {n: s for n, s in problem.specs}
+    changed: dict[str, ArgLike] = dict(problem.specs)
     changed[name] = ArgSpec(tuple(shape), spec.dtype)
     return replace(written, problem=Problem(problem.code, changed, problem.target))
 

@@ -49,6 +49,21 @@ DIM_NAMES: dict[int, tuple[str, ...]] = {
     5: ("b c d h w", "b t c h w"),
 }
 
+FUNCTION_NAMES = ("f", "g", "step", "block", "forward", "apply", "head", "fn", "transform")
+COMMENTS: dict[str, tuple[str, ...]] = {
+    "reshape": ("regroup the dimensions", "flatten", "split heads", "same data, other shape"),
+    "permute": ("put the channels last", "swap", "reorder the axes"),
+    "expand": ("one per batch element", "broadcast"),
+    "join": ("put them together", "merge the branches"),
+    "split": ("in parts", "two halves"),
+    "index": ("keep a part", "first few only"),
+    "reduce": ("pool", "average it"),
+    "products": ("project", "similarity"),
+    "nn": ("layer", "features"),
+    "": ("next", "note the order", "see above", "then"),
+}
+"""What people write above a line: it says what for, never which shape."""
+
 
 class Names:
     """Hands out names that a program does not use yet."""
@@ -67,6 +82,10 @@ class Names:
     def result(self, family: str) -> str:
         """A name for the result of an op of ``family``."""
         return self._first(RESULT_WORDS.get(family, OTHER_WORDS) if self.words else LETTERS)
+
+    def function(self) -> str:
+        """A name for a function."""
+        return self._first(FUNCTION_NAMES)
 
     def dims(self, rank: int) -> tuple[str, ...]:
         """Names for all dimensions of a shape."""

@@ -2,74 +2,136 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
+from random import Random
 from typing import Any
 
 from rotbot.problem import Problem
 from rotbot.problems import seeds
-from rotbot.problems.canonical import program_id, split_of
-from rotbot.problems.composer import Program, compose_program
+from rotbot.problems.canonical import program_id
+from rotbot.problems.composer import PREFERENCES, Program, compose_program
+from rotbot.problems.graphs import Graph, form_of, graph_of
+from rotbot.problems.idioms import draw_idiom
 from rotbot.problems.levels import Level
-from rotbot.problems.verify import verify
-from rotbot.problems.writer import Written, write
+from rotbot.problems.mistakes import make_wrong
+from rotbot.problems.splits import Place, place_of
+from rotbot.problems.verify import verify, verify_target
+from rotbot.problems.vocabulary import family_of
+from rotbot.problems.writer import Written, draw_style, write
 from rotbot.shapes import trace as trace_shapes
 from rotbot.shapes.trace import ShapeTrace
 
 Row = dict[str, Any]
 
+MAX_TRIES = 50
+"""Programs tried for an item whose kind not every program has a problem of."""
+
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A verified problem with its truth and where it came from."""
+    """A verified problem with its truth, where it came from and where it belongs."""
 
     problem: Problem
     trace: ShapeTrace
-    program: Program
+    kind: str
     style: str
     level: int
     seed: int
+    graph: Graph
+    form: str
+    place: Place
 
 
 def draft(seed: int, level: Level) -> tuple[Program, Written]:
     """The program of an item's ``seed`` at ``level`` and its text, not verified yet."""
-    rng = seeds.stream("program", seed, level.number)
-    program = compose_program(rng, level)
-    return program, write(program, rng, level)
+    return _draft(seeds.stream("program", seed, level.number), level)
 
 
-def make_item(seed: int, level: Level) -> Item:
-    """The item of ``seed`` at ``level``, traced and verified.
+def _draft(rng: Random, level: Level) -> tuple[Program, Written]:
+    style = draw_style(rng, level)
+    program = compose_program(rng, level, style if style in PREFERENCES else "")
+    return program, write(program, rng, level, style)
+
+
+def make_item(seed: int, level: Level, kind: str = "plain") -> Item:
+    """The item of ``seed`` at ``level``, of a kind of :data:`~rotbot.problems.splits.KINDS`, traced and verified.
 
     Raises :class:`~rotbot.problems.verify.Disagreement` if the witnesses differ.
     """
+    return _MAKERS[kind](seed, level)
+
+
+def _plain(seed: int, level: Level) -> Item:
     program, written = draft(seed, level)
     problem = written.problem
     truth = trace_shapes(problem.code, problem.args, problem.target)
     verify(program, written, truth)
-    return Item(problem, truth, program, written.style, level.number, seed)
+    item = _item("plain", written.style, level, seed, problem, truth)
+    if item.place.split != "ood_style":
+        return item
+    other = write(program, seeds.stream("function", seed), level, "function")
+    truth = trace_shapes(other.problem.code, other.problem.args, other.problem.target)
+    verify(program, other, truth)
+    return _item("plain", other.style, level, seed, other.problem, truth)
 
 
-def make_row(item: Item) -> tuple[str, Row]:
-    """The split an item belongs to and its row in the dataset's columns."""
-    problem, text = item.problem, item.trace.render()
-    live = [item.program.calls[i].op for i in sorted(item.program.live)]
-    final = item.trace.final
-    assert final is not None, "a verified program has a final shape"
-    row: Row = {
+def _wrong(seed: int, level: Level) -> Item:
+    rng = seeds.stream("mistake", seed, level.number)
+    for _ in range(MAX_TRIES):
+        program, written = _draft(rng, level)
+        made = make_wrong(rng, program, written, level)
+        if made is not None:
+            return _item("error", made[0].style, level, seed, made[0].problem, made[1])
+    raise AssertionError(f"no mistake in {MAX_TRIES} programs of level {level.number}")
+
+
+def _idiom(seed: int, level: Level) -> Item:
+    idiom = draw_idiom(seeds.stream("idiom", seed))
+    problem = Problem(idiom.code, idiom.args, idiom.target)
+    truth = trace_shapes(problem.code, problem.args, problem.target)
+    verify_target(problem, truth)
+    return _item("idiom", idiom.name, level, seed, problem, truth)
+
+
+_MAKERS = {"plain": _plain, "error": _wrong, "idiom": _idiom}
+
+
+def place_of_problem(problem: Problem) -> Place:
+    """Where a right program belongs, from a trace that is not verified."""
+    truth = trace_shapes(problem.code, problem.args, problem.target)
+    arguments = tuple([(spec.shape, spec.dtype) for _, spec in problem.specs])
+    return place_of("plain", graph_of(truth, tuple([shape for shape, _ in arguments])), form_of(truth, arguments))
+
+
+def _item(kind: str, style: str, level: Level, seed: int, problem: Problem, truth: ShapeTrace) -> Item:
+    arguments = tuple([(spec.shape, spec.dtype) for _, spec in problem.specs])
+    graph = graph_of(truth, tuple([shape for shape, _ in arguments]))
+    form = form_of(truth, arguments)
+    return Item(problem, truth, kind, style, level.number, seed, graph, form, place_of(kind, graph, form))
+
+
+def make_row(item: Item) -> Row:
+    """The item in the dataset's columns (:data:`rotbot.problems.shards.SCHEMA`), with its place and its form's hash."""
+    problem, truth = item.problem, item.trace
+    text, failed = truth.render(), truth.error is not None
+    return {
         "id": program_id(problem),
         "code": problem.code,
         "args": [{"name": name, "shape": list(spec.shape), "dtype": spec.dtype} for name, spec in problem.specs],
         "target": problem.target,
         "prompt": [{"role": "user", "content": problem.prompt()}],
-        "completion": [{"role": "assistant", "content": item.trace.completion()}],
+        "completion": [{"role": "assistant", "content": truth.completion()}],
         "trace": text,
-        "final": list(final),
-        "outcome": "ok",
-        "n_steps": len(item.trace.steps),
-        "ops": [op.name for op in live],
-        "families": sorted({op.family for op in live}),
+        "final": None if failed or truth.final is None else list(truth.final),
+        "outcome": "error" if failed else "ok",
+        "n_steps": len(truth.steps),
+        "ops": list(item.graph.ops),
+        "families": sorted({family_of(op) for op in item.graph.ops}),
         "level": item.level,
         "style": item.style,
         "seed": item.seed,
+        "config": item.place.config,
+        "split": item.place.split,
+        "form": hashlib.sha256(item.form.encode()).digest()[:16],
     }
-    return split_of(problem, text), row

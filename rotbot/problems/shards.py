@@ -1,22 +1,17 @@
-"""Parquet shards of a split, written as rows come, and the counts that the card prints."""
+"""Parquet shards of a split, written as tables come."""
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-
-from rotbot.problems.rows import Row
 
 GROUP_ROWS = 2_000
 """Rows in a row group: what a writer keeps in memory."""
 
 SHARD_ROWS = 100_000
-"""Rows in a file."""
+"""Rows in a file, a multiple of a group's."""
 
 _MESSAGES = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
 SCHEMA = pa.schema(
@@ -40,35 +35,12 @@ SCHEMA = pa.schema(
 )
 """The columns of a dataset."""
 
-
-@dataclass
-class Tally:
-    """What a dataset holds, counted while it is written: rows by split and level, calls by op and family."""
-
-    splits: Counter[str] = field(default_factory=Counter[str])
-    levels: Counter[int] = field(default_factory=Counter[int])
-    ops: Counter[str] = field(default_factory=Counter[str])
-    styles: Counter[str] = field(default_factory=Counter[str])
-    duplicates: int = 0
-    sample: Row | None = None
-
-    @property
-    def rows(self) -> int:
-        """The number of rows in all splits."""
-        return self.splits.total()
-
-    def count(self, split: str, row: Row) -> None:
-        """Take one row in."""
-        self.splits[split] += 1
-        self.levels[row["level"]] += 1
-        self.ops.update(row["ops"])
-        self.styles[row["style"]] += 1
-        if self.sample is None and split == "train" and row["level"] in (2, 3):
-            self.sample = row
+PART_SCHEMA = pa.schema([*SCHEMA, ("config", pa.string()), ("split", pa.string()), ("form", pa.binary(16))])
+"""The columns of a part: where each row belongs, and the hash of its canonical form."""
 
 
 class SplitWriter:
-    """Writes the rows of one split to ``split-00000-of-00002.parquet`` and so on.
+    """Writes the rows of one split to ``split-00000-of-00002.parquet`` and so on, in groups of fixed size.
 
     An empty split has no file: ``load_dataset`` refuses splits without rows.
     """
@@ -78,21 +50,28 @@ class SplitWriter:
         self.folder, self.split = folder, split
         self.shards = 0
         self.in_shard = 0
-        self.group: list[Row] = []
+        self.waiting: list[pa.Table] = []
+        self.rows_waiting = 0
         self.writer: pq.ParquetWriter | None = None
 
-    def add(self, row: Row) -> None:
-        """Take one row; write a row group when it is full."""
-        self.group.append(row)
-        if len(self.group) == GROUP_ROWS:
-            self._flush()
-            if self.in_shard >= SHARD_ROWS:
-                self._end_shard()
+    def add(self, table: pa.Table) -> None:
+        """Take rows; write the row groups that are full."""
+        self.waiting.append(table)
+        self.rows_waiting += len(table)
+        if self.rows_waiting < GROUP_ROWS:
+            return
+        rows = pa.concat_tables(self.waiting)
+        start = 0
+        while len(rows) - start >= GROUP_ROWS:
+            self._write(rows.slice(start, GROUP_ROWS))
+            start += GROUP_ROWS
+        self.waiting, self.rows_waiting = [rows.slice(start)], len(rows) - start
 
     def close(self) -> None:
         """Write what is left and close the file."""
-        if self.group:
-            self._flush()
+        if self.rows_waiting:
+            self._write(pa.concat_tables(self.waiting))
+        self.waiting, self.rows_waiting = [], 0
         self._end_shard()
 
     def finish(self) -> None:
@@ -104,15 +83,15 @@ class SplitWriter:
     def _path(self, number: int) -> Path:
         return self.folder / f"{self.split}-{number:05d}.part"
 
-    def _flush(self) -> None:
+    def _write(self, group: pa.Table) -> None:
         if self.writer is None:
             self.writer = pq.ParquetWriter(self._path(self.shards), SCHEMA, compression="zstd")
             self.shards += 1
             self.in_shard = 0
-        columns: dict[str, list[Any]] = {name: [row[name] for row in self.group] for name in SCHEMA.names}
-        self.writer.write_table(pa.table(columns, schema=SCHEMA))
-        self.in_shard += len(self.group)
-        self.group = []
+        self.writer.write_table(group.combine_chunks())
+        self.in_shard += len(group)
+        if self.in_shard >= SHARD_ROWS:
+            self._end_shard()
 
     def _end_shard(self) -> None:
         if self.writer is not None:

@@ -6,6 +6,7 @@ They must agree. A disagreement is a fault of ours and stops everything: droppin
 from __future__ import annotations
 
 import traceback
+from contextlib import nullcontext
 from typing import Any
 
 from rotbot.errors import RotbotError
@@ -32,7 +33,8 @@ class Disagreement(RotbotError):
 
 
 def run_eagerly(problem: Problem) -> dict[str, Any]:
-    """Run one of *our own* generated programs on real tensors of zeros and return its variables.
+    """Run one of *our own* generated programs on real tensors of zeros (matrices that linear algebra gets are well
+    conditioned) and return its variables.
 
     Never call this with foreign code: it executes. Raises whatever torch raises.
     """
@@ -40,10 +42,13 @@ def run_eagerly(problem: Problem) -> dict[str, Any]:
     import torch.nn.functional as F
     from torch import nn
 
+    from rotbot.problems.conditioned import WellConditioned, needs_values
+
     namespace: dict[str, Any] = {"torch": torch, "F": F, "nn": nn}
     for name, spec in problem.specs:
         namespace[name] = torch.zeros(spec.shape, dtype=getattr(torch, spec.dtype))
-    with torch.inference_mode():
+    values = WellConditioned() if needs_values(problem.code) else nullcontext()
+    with torch.inference_mode(), values:
         exec(compile(problem.code, GENERATED, "exec"), namespace)  # noqa: S102 - the text is ours, see the docstring
     return namespace
 
@@ -59,6 +64,21 @@ def eager_error_line(problem: Problem) -> int | None:
         lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == GENERATED]
         return lines[0]
     return None
+
+
+def verify_target(problem: Problem, trace: ShapeTrace) -> None:
+    """Hold a trace against an eager run where there are no rules of a composer: the target has the shape it says.
+
+    Raises :class:`Disagreement`.
+    """
+    if trace.error is not None:
+        raise Disagreement(problem, f"the tracer rejects step {trace.error.step}: {trace.error.reason}")
+    try:
+        shape = tuple(run_eagerly(problem)[problem.target].shape)
+    except TORCH_ERRORS as error:
+        raise Disagreement(problem, f"eager torch raises {type(error).__name__}: {error}") from error
+    if shape != trace.final:
+        raise Disagreement(problem, f"the tracer says {trace.final}, eager torch {list(shape)}")
 
 
 def verify(program: Program, written: Written, trace: ShapeTrace) -> None:

@@ -12,14 +12,16 @@ from typing import TypeGuard
 from rotbot.problem import Problem
 from rotbot.problems.composer import Call, Program
 from rotbot.problems.levels import Level
-from rotbot.problems.names import Names
+from rotbot.problems.names import COMMENTS, Names
 from rotbot.shapes.arguments import ArgLike, ArgSpec
 
 LONGEST_INLINE = 56
 """The longest text of a value that is written inside another call, in characters."""
 
 _PLACEHOLDER = re.compile(r"\$([xyz0-9])")
+_SPACED = re.compile(r" ?(,|==|//|\*\*|[=+*/@<>-]) ?")
 _OPERANDS = "xyz"
+_INLINING = ("nested", "methods")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,21 +33,54 @@ class Written:
     variables: Mapping[str, int]
 
 
-def write(program: Program, rng: Random, level: Level) -> Written:
-    """``program`` as a problem, in a style drawn at random: ``statements``, ``nested`` or ``reassigned``."""
+def draw_style(rng: Random, level: Level) -> str:
+    """A style of ``level``, as often as its table says; ``statements`` for the rest."""
     roll = rng.random()
-    style = (
-        "nested" if roll < level.nested else "reassigned" if roll < level.nested + level.reassigned else "statements"
-    )
+    for style, share in level.styles:
+        if roll < share:
+            return style
+        roll -= share
+    return "statements"
+
+
+def write(program: Program, rng: Random, level: Level, style: str) -> Written:
+    """``program`` as a problem in ``style``.
+
+    ``nested`` and ``methods`` write values inside their only reader, ``reassigned`` gives results the name of what they
+    came from, ``compact`` leaves spaces out, ``function`` puts everything into a function and calls it.
+    """
     writer = _Writer(program, rng, level, style)
     writer.write()
     args: dict[str, ArgLike] = {}
     for value in program.used_args():
         spec = program.values[value]
         args[writer.arg_names[value]] = ArgSpec(spec.shape, spec.dtype)
-    problem = Problem("\n".join(writer.lines), args, writer.names[program.target])
+    target = writer.names[program.target]
     variables = {name: value for value, name in sorted(writer.names.items())}
-    return Written(problem, style if writer.styled else "statements", variables)
+    lines = writer.lines
+    if style == "compact":
+        lines = [_compact(line) for line in lines]
+    elif style == "function":
+        lines, target = _as_function(lines, list(args), target, writer.names_left)
+        variables = {target: program.target}
+    styled = writer.styled or style not in ("nested", "reassigned")
+    return Written(Problem("\n".join(lines), args, target), style if styled else "statements", variables)
+
+
+def _compact(line: str) -> str:
+    """The line without the spaces that Python does not need (strings and comments stay as they are)."""
+    if line.startswith("#"):
+        return line
+    parts = re.split(r"('[^']*')", line)
+    return "".join([part if part.startswith("'") else _SPACED.sub(r"\1", part) for part in parts])
+
+
+def _as_function(lines: list[str], arguments: list[str], target: str, names: Names) -> tuple[list[str], str]:
+    """The lines as the body of a function that returns ``target``, its call, and the name of the result."""
+    name, result = names.function(), names.result("")
+    given = ", ".join(arguments)
+    body = [f"    {line}" for line in lines]
+    return [f"def {name}({given}):", *body, f"    return {target}", f"{result} = {name}({given})"], result
 
 
 class _Writer:
@@ -69,6 +104,8 @@ class _Writer:
         """Fill ``lines`` and ``names``."""
         for i, call in enumerate(self.program.calls):
             text = self._expression(call)
+            if self.rng.random() < self.level.comments:
+                self.lines.append(f"# {self.rng.choice(COMMENTS.get(call.op.family, COMMENTS['']))}")
             if len(call.outputs) == 1:
                 self._bind(i, call, call.outputs[0], text, is_atomic(call.spelling))
                 continue
@@ -104,7 +141,12 @@ class _Writer:
 
     def _may_inline(self, value: int, text: str) -> bool:
         readers = self.readers.get(value, [])
-        if self.style != "nested" or value == self.program.target or len(readers) != 1 or len(text) > LONGEST_INLINE:
+        if (
+            self.style not in _INLINING
+            or value == self.program.target
+            or len(readers) != 1
+            or len(text) > LONGEST_INLINE
+        ):
             return False
         reader = self.program.calls[readers[0]]
         operand = _OPERANDS[reader.inputs.index(value)]

@@ -9,7 +9,7 @@ from rotbot.evaluation import accuracy, fresh_problems, wilson
 from rotbot.evaluation.accuracy import tally
 from rotbot.inference import open_engine
 from rotbot.problem import Problem
-from rotbot.problems.canonical import split_of
+from rotbot.problems.rows import place_of_problem
 from rotbot.rewards import compare
 from tests.memorized import ANSWERS, save_memorized
 
@@ -79,6 +79,6 @@ def test_fresh_problems_are_the_seed_s():
 
 def test_fresh_problems_of_a_split():
     held_out = fresh_problems(5, 4, "test")
-    assert [split_of(p, p.truth().render()) for p in held_out] == ["test"] * 4
+    assert [place_of_problem(p).split for p in held_out] == ["test"] * 4
     with pytest.raises(InputError, match="split: expected one of train, validation, test, got 'dev'"):
         fresh_problems(5, 1, "dev")

@@ -18,16 +18,24 @@ from datasets import load_dataset
 from rotbot import Problem
 from rotbot.errors import InputError
 from rotbot.problems import LEVELS, Level, build, shards
-from rotbot.problems.canonical import canonical_trace, program_id, split_of
+from rotbot.problems.canonical import program_id
+from rotbot.problems.graphs import form_of, graph_of
+from rotbot.problems.parts import Recipe
+from rotbot.problems.splits import CONFIGS, Place, place_of
 from rotbot.problems.verify import Disagreement
 
-ROWS = 500
+ROWS = 300
+FIRST = LEVELS[:6]
+
+
+def recipe(rows=ROWS, seed=3, levels=FIRST, **rest):
+    return Recipe(rows, seed, levels, **({"eval_rows": 1} | rest))
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("data") / "out"
-    build.build(out, build.Recipe(ROWS, seed=3), workers=1)
+    build.build(out, recipe(), workers=1)
     return out
 
 
@@ -36,26 +44,47 @@ def digests(folder: Path) -> dict[str, str]:
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
-def read(folder: Path) -> dict[str, list[dict]]:
+def read(folder: Path) -> dict[Place, list[dict]]:
     return {
-        split: [row for path in sorted(folder.glob(f"sft/{split}-*")) for row in pq.read_table(path).to_pylist()]
-        for split in ("train", "validation", "test")
+        Place(config, split): [
+            row for path in sorted(folder.glob(f"{config}/{split}-*")) for row in pq.read_table(path).to_pylist()
+        ]
+        for config, splits in CONFIGS.items()
+        for split in splits
     }
 
 
 def test_two_workers_write_the_same_bytes_as_one(folder, tmp_path):
-    build.build(tmp_path / "two", build.Recipe(ROWS, seed=3), workers=2)
+    build.build(tmp_path / "two", recipe(), workers=2)
     assert digests(tmp_path / "two") == digests(folder)
-    assert set(digests(folder)) == {
-        "README.md", *(f"sft/{split}-00000-of-00001.parquet" for split in ("train", "validation", "test")),
+    assert {name.partition("-")[0] for name in digests(folder)} >= {
+        "README.md", "sft/train", "sft/validation", "rl/train", "eval/id", "eval/ood_style", "eval/ood_depth",
+        "eval/ood_rank", "eval/ood_size", "eval/ood_pair", "eval/ood_op", "eval/error", "eval/real",
     }  # fmt: skip
 
 
+def test_shards_of_two_machines_together_are_one_machine_s(folder, tmp_path):
+    for which in (0, 1):
+        build.build_shard(tmp_path / f"part{which}", recipe(), (which, 2), workers=1)
+    made = [len(list((tmp_path / f"part{which}").glob("main-*"))) for which in (0, 1)]
+    assert made == [3, 2]
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.glob("part*/main-*")}
+    build.build(tmp_path / "out", recipe(), workers=1, parts=(tmp_path / "part0", tmp_path / "part1"))
+    assert digests(tmp_path / "out") == digests(folder)
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.glob("part*/main-*")} == before
+    with pytest.raises(InputError, match=r"expected parts of this recipe in .*, got another's: seed 3 there, 4 here"):
+        build.build(tmp_path / "other", recipe(seed=4), parts=(tmp_path / "part0",))
+
+
 def test_load_dataset_takes_the_folder_as_it_is(folder, tmp_path):
-    data = load_dataset(str(folder), "sft", cache_dir=str(tmp_path))
-    assert {split: len(rows) for split, rows in data.items()} == {s: len(r) for s, r in read(folder).items()}
-    assert sum(len(rows) for rows in data.values()) == ROWS
-    row = data["train"][0]
+    rows = read(folder)
+    for config in CONFIGS:
+        data = load_dataset(str(folder), config, cache_dir=str(tmp_path))
+        assert {Place(config, split): len(part) for split, part in data.items()} == {
+            place: len(found) for place, found in rows.items() if place.config == config and found
+        }
+    assert sum(len(found) for place, found in rows.items() if place.config != "eval") == ROWS
+    row = load_dataset(str(folder), "sft", split="train", cache_dir=str(tmp_path))[0]
     assert list(row) == shards.SCHEMA.names
     problem = Problem.parse(row["prompt"][0]["content"])
     assert row["prompt"][0]["role"] == "user"
@@ -63,45 +92,62 @@ def test_load_dataset_takes_the_folder_as_it_is(folder, tmp_path):
     assert row["completion"] == [{"role": "assistant", "content": problem.truth().completion()}]
 
 
+KINDS = {"error": "error", "real": "idiom"}
+
+
 def test_rows_say_what_their_problem_says(folder):
-    for split, rows in read(folder).items():
+    for place, rows in read(folder).items():
         for row in rows[:60]:
             args = {a["name"]: f"{','.join(map(str, a['shape']))}:{a['dtype']}" for a in row["args"]}
             problem = Problem(row["code"], args, row["target"])
             truth = problem.truth()
             assert row["trace"] == truth.render()
-            assert tuple(row["final"]) == truth.final
-            assert row["n_steps"] == len(truth.steps) == row["level"] + 1
-            assert len(row["ops"]) <= row["n_steps"]
+            assert row["final"] == (None if truth.error else list(truth.final))
+            assert row["outcome"] == ("error" if truth.error else "ok")
+            assert row["n_steps"] == len(truth.steps) == len(row["ops"])
             assert row["id"] == program_id(problem)
-            assert split == split_of(problem, row["trace"])
-            assert row["outcome"] == "ok"
+            if place.config == "eval":
+                arguments = tuple((spec.shape, spec.dtype) for _, spec in problem.specs)
+                graph = graph_of(truth, tuple(shape for shape, _ in arguments))
+                assert place_of(KINDS.get(place.split, "plain"), graph, form_of(truth, arguments)) == place
+            if place.split == "error":
+                assert row["outcome"] == "error"
 
 
 def test_splits_are_disjoint_and_ids_unique(folder):
-    splits = read(folder)
-    ids = [row["id"] for rows in splits.values() for row in rows]
-    assert len(set(ids)) == len(ids) == ROWS
-    forms = {
-        split: {canonical_trace(Problem.parse(row["prompt"][0]["content"]), row["trace"]) for row in rows}
-        for split, rows in splits.items()
-    }
-    assert not forms["train"] & (forms["validation"] | forms["test"])
-    assert not forms["validation"] & forms["test"]
-    assert len(splits["train"]) > 0.9 * ROWS
+    rows = [(place, row) for place, found in read(folder).items() for row in found]
+    assert len({row["id"] for _, row in rows}) == len(rows)
+    places: dict[str, set[Place]] = {}
+    for place, row in rows:
+        problem = Problem.parse(row["prompt"][0]["content"])
+        form = form_of(problem.truth(), tuple((spec.shape, spec.dtype) for _, spec in problem.specs))
+        places.setdefault(form, set()).add(place)
+    assert all(len(found) == 1 for found in places.values())
+    assert sum(place == Place("sft", "train") for place, _ in rows) > 0.75 * ROWS
+
+
+def test_wrong_programs_and_idioms_are_as_many_as_asked(tmp_path):
+    build.build(tmp_path / "out", recipe(200, wrong=0.5, idioms=0.4, eval_rows=0), workers=2)
+    rows = [row for found in read(tmp_path / "out").values() for row in found]
+    assert len(rows) == 200
+    assert 0.4 < sum(row["outcome"] == "error" for row in rows) / 200 < 0.6
+    assert 0.3 < sum(row["style"] in ("attention", "rotary", "patches", "conv_stack", "residual_block", "feed_forward",
+        "routing", "language_loss", "causal_mask", "contrastive", "channel_attention", "upsampling", "im2col",
+        "fused_attention", "grouped_queries", "window_partition") for row in rows) / 200 < 0.5  # fmt: skip
 
 
 def test_shards_fill_up_and_say_how_many_they_are(folder, tmp_path, monkeypatch):
     monkeypatch.setattr(shards, "GROUP_ROWS", 50)
     monkeypatch.setattr(shards, "SHARD_ROWS", 100)
-    build.build(tmp_path / "out", build.Recipe(ROWS, seed=3), workers=1)
+    build.build(tmp_path / "out", recipe(), workers=1)
     names = sorted(path.name for path in (tmp_path / "out" / "sft").glob("train-*"))
-    assert names == [f"train-{i:05d}-of-{len(names):05d}.parquet" for i in range(5)]
+    assert names == [f"train-{i:05d}-of-{len(names):05d}.parquet" for i in range(len(names))]
+    assert len(names) > 1
     assert read(tmp_path / "out") == read(folder)
 
 
 def test_empty_splits_are_left_out(tmp_path):
-    build.build(tmp_path / "out", build.Recipe(1, seed=5), workers=1)
+    build.build(tmp_path / "out", recipe(1, eval_rows=0), workers=1)
     data = load_dataset(str(tmp_path / "out"), "sft", cache_dir=str(tmp_path / "cache"))
     assert [len(rows) for rows in data.values()] == [1]
 
@@ -113,18 +159,21 @@ def test_the_card_is_valid_and_complete(folder):
     assert card["configs"][0]["config_name"] == "sft"
     assert card["configs"][0]["data_files"][0] == {"split": "train", "path": "sft/train-*.parquet"}
     assert card["size_categories"] == ["n<1K"]
-    assert f"rotbot generate OUT --rows {ROWS} --seed 3 --level 0-5" in body
+    assert [config["config_name"] for config in card["configs"]] == ["sft", "rl", "eval"]
+    command = f"rotbot generate OUT --rows {ROWS} --seed 3 --level 0-5 --wrong 0.1 --idioms 0.05 --eval-rows 1"
+    assert command in body
     assert not any(mark in body for mark in ("{{", "{%", "None", "TODO"))
-    counts = {split: len(rows) for split, rows in read(folder).items()}
-    assert all(f"| {split} | {count} |\n" in body for split, count in counts.items())
+    counts = {place: len(rows) for place, rows in read(folder).items() if rows}
+    assert all(f"| {place.config} | {place.split} | {count} |\n" in body for place, count in counts.items())
+    assert "| other |" not in body, "an operation without a family"
 
 
 def test_exhausted_levels_are_told(tmp_path, monkeypatch):
-    monkeypatch.setattr(build, "MAX_DUPLICATE_CHUNKS", 1)
+    monkeypatch.setattr(build, "MAX_BARREN_CHUNKS", 1)
     tiny = Level(0, (1, 1), max_rank=1, sizes=(2,), max_args=1, families=("permute",), dead=0.0)
     with pytest.raises(InputError, match=r"rows: these levels have about \d+ programs, expected 5000"):
-        build.build(tmp_path / "out", build.Recipe(5_000, levels=(tiny,)), workers=1)
-    assert list(tmp_path.iterdir()) == []
+        build.build(tmp_path / "out", recipe(5_000, levels=(tiny,), wrong=0, idioms=0), workers=1)
+    assert not (tmp_path / "out").exists()
 
 
 def test_out_is_not_overwritten_unasked(folder, tmp_path):
@@ -132,32 +181,34 @@ def test_out_is_not_overwritten_unasked(folder, tmp_path):
     out.mkdir()
     (out / "precious").write_text("keep")
     with pytest.raises(InputError, match=r"expected an empty or new folder, got .*--overwrite"):
-        build.build(out, build.Recipe(3), workers=1)
+        build.build(out, recipe(3, eval_rows=0), workers=1)
     assert (out / "precious").read_text() == "keep"
-    build.build(out, build.Recipe(3), workers=1, overwrite=True)
+    build.build(out, recipe(3, eval_rows=0), workers=1, overwrite=True)
     assert sorted(path.name for path in out.iterdir()) == ["README.md", "sft"]
 
 
 @pytest.mark.parametrize(
     ("recipe", "message"),
     [({"rows": 0}, "rows: expected at least 1, got 0"), ({"rows": 1, "seed": -1}, "seed: expected 0 or more, got -1"),
-     ({"rows": 1, "levels": ()}, "levels: expected at least one")],
+     ({"rows": 1, "levels": ()}, "levels: expected at least one"),
+     ({"rows": 1, "wrong": 1.5}, "wrong: expected a share from 0 to 1, got 1.5"),
+     ({"rows": 1, "wrong": 0.6, "idioms": 0.6}, "expected at most 1 together, got 1.2")],
 )  # fmt: skip
 def test_recipes_that_are_none(recipe, message):
     with pytest.raises(InputError, match=message):
-        build.Recipe(**recipe)
+        Recipe(**({"levels": FIRST} | recipe))
 
 
-def break_item(seed, levels, start, count=build.CHUNK):
-    if start:
+def break_item(recipe, stream, number, count=None):
+    if number:
         raise Disagreement(Problem("y = x.T", {"x": [2, 3]}, "y"), "a test says so")
-    return []
+    return shards.PART_SCHEMA.empty_table()
 
 
-def kill_worker(seed, levels, start, count=build.CHUNK):
-    if start:
+def kill_worker(recipe, stream, number, count=None):
+    if number:
         os.kill(os.getpid(), signal.SIGKILL)
-    return []
+    return shards.PART_SCHEMA.empty_table()
 
 
 @pytest.mark.parametrize(
@@ -168,21 +219,19 @@ def kill_worker(seed, levels, start, count=build.CHUNK):
 def test_a_fault_in_a_worker_stops_everything(fault, error, message, tmp_path, monkeypatch):
     monkeypatch.setattr(build, "make_chunk", fault)
     with pytest.raises(error, match=message):
-        build.build(tmp_path / "out", build.Recipe(10_000), workers=2)
-    assert list(tmp_path.iterdir()) == []
+        build.build(tmp_path / "out", recipe(10_000), workers=2)
+    assert not (tmp_path / "out").exists()
 
 
-def test_kill_9_leaves_nothing_that_looks_whole(tmp_path):
+def test_a_build_that_was_killed_goes_on(folder, tmp_path):
     out = tmp_path / "out"
-    command = [sys.executable, "-m", "rotbot", "generate", str(out), "--rows", "1000000", "--workers", "2"]
+    options = ["--rows", str(ROWS), "--seed", "3", "--eval-rows", "1", "--workers", "2"]
+    command = [sys.executable, "-m", "rotbot", "generate", str(out), *options]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 120
-    while not list(tmp_path.glob(".out.new/sft")) and time.monotonic() < deadline:
-        time.sleep(0.05)
+    deadline = time.monotonic() + 300
+    while len(list(tmp_path.glob(".out.parts/main-*"))) < 2 and time.monotonic() < deadline:
+        time.sleep(0.02)
     workers = children(process.pid)
-    while len(workers) < 2 and time.monotonic() < deadline:
-        time.sleep(0.05)
-        workers = children(process.pid)
     process.kill()
     process.wait()
     assert len(workers) == 2
@@ -191,7 +240,15 @@ def test_kill_9_leaves_nothing_that_looks_whole(tmp_path):
     while any(Path(f"/proc/{pid}").exists() for pid in workers) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert not any(Path(f"/proc/{pid}").exists() for pid in workers), "orphaned workers"
-    build.build(out, build.Recipe(5), workers=1)
+    made = {path.name: path.stat().st_mtime_ns for path in tmp_path.glob(".out.parts/main-*")}
+    store = build.parts_folder(out)
+    kept: dict[str, int] = {}
+    build.build(
+        out, recipe(), workers=1,
+        progress=lambda done: kept.update({p.name: p.stat().st_mtime_ns for p in store.glob("main-*")}),
+    )  # fmt: skip
+    assert {name: kept[name] for name in made} == made, "a part was made twice"
+    assert digests(out) == digests(folder)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out"]
 
 
@@ -201,5 +258,6 @@ def children(pid: int) -> list[int]:
 
 
 def test_levels_are_drawn_evenly(folder):
-    counts = [sum(row["level"] == level.number for rows in read(folder).values() for row in rows) for level in LEVELS]
+    rows = [row for place, found in read(folder).items() if place.config != "eval" for row in found]
+    counts = [sum(row["level"] == level.number for row in rows) for level in FIRST]
     assert all(ROWS / 6 * 0.6 < count < ROWS / 6 * 1.4 for count in counts), counts

@@ -1,13 +1,11 @@
-"""Canonical forms: what counts as the same program, and where a program belongs."""
+"""The canonical program: what counts as the same."""
 
 from __future__ import annotations
-
-from collections import Counter
 
 import pytest
 
 from rotbot import Problem
-from rotbot.problems.canonical import canonical_program, program_id, split_of
+from rotbot.problems.canonical import canonical_program, program_id
 
 
 def test_renaming_does_not_change_the_id():
@@ -40,19 +38,7 @@ def test_keywords_strings_attributes_and_builtins_are_no_variables():
     )
 
 
-def test_another_spelling_belongs_to_the_same_split():
-    spellings = ["y = x.transpose(0, 1)", "z = torch.transpose(x, 0, 1)", "x = x.transpose(0, 1)"]
-    for size in range(2, 60):
-        problems = [Problem(code, {"x": [size, 3]}, code[0]) for code in spellings]
-        traces = [problem.truth().render() for problem in problems]
-        assert len(set(traces)) == 1
-        assert len({split_of(p, t) for p, t in zip(problems, traces, strict=True)}) == 1
-        assert len({program_id(p) for p in problems}) == 3
-
-
-def test_shares_of_the_splits():
-    problem = Problem("y = x", {"x": [2]}, "y")
-    counts = Counter(split_of(problem, f"final: [{i}]") for i in range(5_000))
-    assert 4_750 < counts["train"] < 4_850
-    assert 60 < counts["validation"] < 140
-    assert 60 < counts["test"] < 140
+def test_comments_do_not_count():
+    bare = Problem("q = s[None, :]\nf = q.expand(4, -1)", {"s": [16]}, "f")
+    told = Problem("q = s[None, :]\n# repeat it\nf = q.expand(4, -1)", {"s": [16]}, "f")
+    assert program_id(bare) == program_id(told)

@@ -113,7 +113,7 @@ def test_level_ranges(text, numbers):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("6", "level: expected 0 to 5, got 6"),
+        ("10", "level: expected 0 to 9, got 10"),
         ("3-1", "expected a range that rises, got '3-1'"),
         ("", "expected a level such as 2 or a range such as 0-5, got ''"),
         ("1-", "got '1-'"),
@@ -127,6 +127,6 @@ def test_level_ranges_that_are_none(text, message):
 
 
 def test_unknown_level():
-    with pytest.raises(InputError, match="level: expected 0 to 5, got 12"):
+    with pytest.raises(InputError, match="level: expected 0 to 9, got 12"):
         sample(0, 0, 12)
     assert get_level(4).depth == (5, 5)

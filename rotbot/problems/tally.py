@@ -1,0 +1,53 @@
+"""What a dataset holds, counted while it is written."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+
+@dataclass
+class Tally:
+    """Rows by configuration and split (``sft/train``), and over all of them: rows by level, style, outcome and number
+    of steps, steps by op. ``duplicates`` and ``surplus`` count the rows left out: because the program was there, and
+    because the benchmark split was full. ``near`` counts the rows whose canonical form another row of the same split
+    has. ``sample`` is a row of the training split for the card."""
+
+    splits: Counter[str] = field(default_factory=Counter[str])
+    levels: Counter[int] = field(default_factory=Counter[int])
+    ops: Counter[str] = field(default_factory=Counter[str])
+    styles: Counter[str] = field(default_factory=Counter[str])
+    outcomes: Counter[str] = field(default_factory=Counter[str])
+    depths: Counter[int] = field(default_factory=Counter[int])
+    duplicates: int = 0
+    surplus: int = 0
+    near: int = 0
+    sample: dict[str, Any] | None = None
+
+    @property
+    def rows(self) -> int:
+        """The number of rows in all splits."""
+        return self.splits.total()
+
+    def count(self, place: str, rows: pa.Table) -> None:
+        """Take rows of one split in."""
+        self.splits[place] += len(rows)
+        for counter, name in (
+            (self.levels, "level"), (self.styles, "style"), (self.outcomes, "outcome"), (self.depths, "n_steps"),
+        ):  # fmt: skip
+            _add(counter, rows[name])
+        _add(self.ops, pc.list_flatten(rows["ops"]))
+        if self.sample is None and place == "sft/train":
+            fits = pc.and_(pc.equal(rows["outcome"], "ok"), pc.is_in(rows["level"], pa.array([2, 3], pa.int32())))
+            found = rows.filter(fits)
+            if len(found):
+                self.sample = found.slice(0, 1).to_pylist()[0]
+
+
+def _add(counter: Counter[Any], column: pa.ChunkedArray) -> None:
+    for entry in column.value_counts().to_pylist():
+        counter[entry["values"]] += entry["counts"]
