@@ -24,6 +24,7 @@ def trace(
     target: Annotated[
         str | None, typer.Option("--target", "-t", metavar="NAME", help="The variable asked for (default: the last).")
     ] = None,
+    work: Annotated[bool, typer.Option("--work", help="Also show the arithmetic of every step.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout, for machines.")] = False,
 ) -> None:
     """Show every intermediate shape of PyTorch code.
@@ -40,6 +41,10 @@ def trace(
     source, specs = read_code(file, code), read_args(arg or [])
     check_complete(source, specs)
     result = trace_isolated(source, specs, target)
+    if work:
+        from rotbot.shapes import with_work
+
+        result = with_work(result)
 
     from rotbot.cli.view import console, show_trace, show_verdict
 
@@ -67,5 +72,5 @@ def trace_data(result: ShapeTrace) -> dict[str, Any]:
 def _step_data(index: int, step: Step) -> dict[str, Any]:
     return {
         "step": index, "op": step.op, "inputs": step.inputs, "outputs": step.outputs, "line": step.line,
-        "name": step.name, "reason": step.reason,
+        "name": step.name, "reason": step.reason, "work": step.work,
     }  # fmt: skip

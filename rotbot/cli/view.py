@@ -80,11 +80,15 @@ def step_line(index: int, step: Step) -> Text:
 
     where = "" if step.line is None else f" (line {step.line})"
     operation = (printable(step.op), "bold" if step.reason is None else "bold red")
-    return Text.assemble((f"{index} ", "dim"), operation, ": ", step_text(step), (where, "dim"))
+    work = "".join([f", {item}" for item in step.work])
+    return Text.assemble((f"{index} ", "dim"), operation, ": ", step_text(step), printable(work), (where, "dim"))
 
 
 def trace_table(trace: ShapeTrace, code: str = "") -> Table:
-    """One row a step: number, operation, shapes, variable, source line. ``code`` adds the line's text where it fits."""
+    """One row a step: number, operation, shapes, work if any step has some, variable, source line.
+
+    ``code`` adds the line's text where it fits.
+    """
     from rich import box
     from rich.table import Table
     from rich.text import Text
@@ -94,6 +98,9 @@ def trace_table(trace: ShapeTrace, code: str = "") -> Table:
     table.add_column("step", justify="right", style="dim", no_wrap=True)
     table.add_column("operation", overflow="fold", ratio=None)
     table.add_column("inputs → output", overflow="fold")
+    worked = any(step.work for step in trace.steps)
+    if worked:
+        table.add_column("work", overflow="fold", style="cyan")
     table.add_column("variable", overflow="fold", style="green")
     table.add_column("line", justify="right", style="dim", no_wrap=True)
     if code:
@@ -104,7 +111,9 @@ def trace_table(trace: ShapeTrace, code: str = "") -> Table:
         source = printable(lines[line - 1].strip()) if shown != line and 0 < line <= len(lines) else ""
         shown = line
         operation = Text(printable(step.op), style="bold red" if step.reason is not None else "bold")
-        cells = [str(index), operation, step_text(step), Text(printable(step.name or "")), str(line or "")]
+        cells = [str(index), operation, step_text(step)]
+        cells += [Text(printable(", ".join(step.work)))] if worked else []
+        cells += [Text(printable(step.name or "")), str(line or "")]
         table.add_row(*cells, *([Text(source)] if code else []))
     return table
 

@@ -3,7 +3,7 @@
 One spelling for each calculation, made so that each ``=`` is one small step:
 
 - An equation is a chain, ``48*12 = 480 + 96 = 576``: every side has the same value, the last one is the result.
-- A product is written directly if one factor is a power of ten, or if one has a single digit that is not 0 and the
+- A product is written directly if a factor is 0 or a power of ten, or if one has a single digit that is not 0 and the
   other at most two: ``48*2 = 96``, ``48*20 = 960``. Else one factor is split into its digits with their places, the
   partial products are written and then summed: ``48*12 = 480 + 96 = 576``. Split is the only factor with more than one
   digit that is not 0, else the one with fewer, else the second.
@@ -17,6 +17,7 @@ One spelling for each calculation, made so that each ``=`` is one small step:
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 MAX_CHARS = 300
 """An equation longer than this is not read."""
@@ -54,7 +55,7 @@ def product_sides(a: int, b: int) -> list[str]:
     """What follows ``a*b``: the result, partial products before it where the numbers are long."""
     left, right = places(a), places(b)
     short = min(len(left), len(right)) <= 1
-    if (short and len(left) + len(right) <= 3) or _power_of_ten(a) or _power_of_ten(b):
+    if a * b == 0 or (short and len(left) + len(right) <= 3) or _power_of_ten(a) or _power_of_ten(b):
         return [str(a * b)]
     split_left = len(right) == 1 or (len(left) > 1 and len(left) < len(right))
     return sum_sides([part * b for part in left] if split_left else [a * part for part in right])
@@ -132,8 +133,11 @@ def holds(text: str) -> bool | None:
     At least two sides between ``=``, each of whole numbers, ``+ - * // ( )`` and spaces, with an operator somewhere:
     ``8 = 8`` says nothing. ``//`` rounds down, a division by zero is false. Never raises; never evaluates code; linear.
     """
-    if len(text) > MAX_CHARS or "=" not in text:
-        return None
+    return None if len(text) > MAX_CHARS or "=" not in text else _holds(text)
+
+
+@lru_cache(maxsize=1 << 14)
+def _holds(text: str) -> bool | None:
     sides = [_tokens(side) for side in text.split("=")]
     values: list[int] = []
     calculated, undefined = False, False

@@ -42,7 +42,8 @@ class Call:
 
     def bound(self, parameters: str) -> dict[str, Any]:
         """The arguments by the names of ``parameters``, given in order and separated by spaces."""
-        return {**dict(zip(parameters.split(), self.args, strict=False)), **self.kwargs}
+        named = {"dim" if name == "axis" else name: value for name, value in self.kwargs.items()}
+        return {**dict(zip(parameters.split(), self.args, strict=False)), **named}
 
     def options(self, function: str, module: str = "") -> dict[str, Any]:
         """The arguments of ``F.name`` (after the tensor ``input``) or those of the ``nn`` module's constructor."""

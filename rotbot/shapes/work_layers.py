@@ -52,8 +52,8 @@ def windows(paper: Paper, size: int, kernel: int, stride: int, padding: int = 0,
 def _up_windows(paper: Paper, out: int, size: int, kernel: int, stride: int, padding: int, dilation: int) -> None:
     """Windows rounded up (``ceil_mode``), but for one that would start in the padding on the right."""
     reach = _reach(paper, kernel, dilation)
-    shift = 2 * padding - reach + 2 * stride - 1
-    paper.write(f"2*{padding} - {reach} + 2*{stride} - 1", str(shift))
+    shift = 2 * stride - 1 - reach + 2 * padding
+    paper.write(f"2*{stride} - 1 - {reach}" + f" + 2*{padding}" * (padding != 0), str(shift))
     if paper.shifted_quotient(size, shift, stride) != out:
         paper.total(out + 1, -1)
 
@@ -105,7 +105,7 @@ def _pool(call: Call) -> list[str]:
     if any(items is None for items in lists):
         return []
     for size, out, *window in zip(call.x[-rank:], call.out[-rank:], *[items or [] for items in lists], strict=True):
-        if given.get("ceil_mode"):
+        if given.get("ceil_mode") and window[1] > 1:
             _up_windows(paper, out, size, *window)
         else:
             windows(paper, size, *window)
@@ -220,18 +220,14 @@ def _recurrent(call: Call) -> list[str]:
 
 
 def _stft(call: Call) -> list[str]:
-    """Frequencies of one frame and, with ``center``, the frames."""
+    """Frequencies of a frame, and the frames: windows with ``hop_length`` as stride, padded if ``center`` is set."""
     given, paper = call.bound("input n_fft hop_length win_length window center"), Paper()
     length, hop = given["n_fft"], given.get("hop_length")
-    if len(call.out) < 3 - (len(call.x) == 1):
-        return []
-    shown = call.out[len(call.x) - 1 :]
-    if shown[0] == length // 2 + 1:
+    frequencies = call.out[len(call.x) - 1]
+    if frequencies != length:
         paper.write(f"{length}//2 + 1", *sum_sides((length // 2, 1)))
     hop = paper.quotient(length, 4) if hop is None else hop
-    if given.get("center", True):
-        frames = call.x[-1] // hop
-        paper.write(f"{call.x[-1]}//{hop} + 1", *sum_sides((frames, 1)))
+    windows(paper, call.x[-1], length, hop, length // 2 if given.get("center", True) else 0)
     return paper.items
 
 

@@ -22,7 +22,7 @@ def variables(trace: ShapeTrace) -> Iterator[dict[str, Ref]]:
     waiting = next(bindings, None)
     done = 0
     for step in trace.steps:
-        end = len(trace.nodes) if step.node is None else step.node
+        end = len(trace.nodes) if step.node is None else min(step.node, len(trace.nodes))
         for number in chain(range(done, end), [end]):
             while waiting is not None and waiting.since <= number:
                 held.pop(waiting.name, None)

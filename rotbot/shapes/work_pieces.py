@@ -7,7 +7,7 @@ from itertools import pairwise
 from math import prod
 from typing import Any
 
-from rotbot.shapes.equations import Paper, sum_sides
+from rotbot.shapes.equations import Paper, product_sides, sum_sides
 from rotbot.shapes.trace import Step
 from rotbot.shapes.work_call import Call, integers
 
@@ -36,9 +36,17 @@ def _pieces(call: Call, default_dim: int, names: str) -> tuple[int, Any]:
 
 def _last(paper: Paper, size: int, piece: int) -> None:
     """What is left for the last piece after the full ones."""
-    full = size // piece
-    if size % piece and full:
-        paper.write(f"{size} - {full}*{piece}", f"{size} - {full * piece}", str(size % piece))
+    full = size // piece if piece else 0
+    if full and size % piece:
+        _minus_product(paper, size, full, piece)
+
+
+def _minus_product(paper: Paper, size: int, a: int, b: int) -> None:
+    """``10 - 2*4 = 10 - 8 = 2``, the product before it where it is long."""
+    if len(product_sides(a, b)) > 1 or a == 1:
+        paper.total(size, -paper.product((a, b)))
+    else:
+        paper.write(f"{size} - {a}*{b}", f"{size} - {a * b}", str(size - a * b))
 
 
 def _split(call: Call) -> list[str]:
@@ -68,7 +76,7 @@ def _tensor_split(call: Call) -> list[str]:
         piece = paper.quotient(size, sections)
         if size % sections:
             if piece:
-                paper.write(f"{size} - {sections}*{piece}", f"{size} - {sections * piece}", str(size % sections))
+                _minus_product(paper, size, sections, piece)
             paper.total(piece, 1)
     elif (points := integers(sections)) is not None:
         ends = [*[min(max(p + size if p < 0 else p, 0), size) for p in points], size]
@@ -92,8 +100,7 @@ def _sum_along(call: Call, dim: int, alone: int = 1) -> list[str]:
 
 def _cat(call: Call) -> list[str]:
     given = call.bound("tensors dim")
-    dim = given.get("dim", given.get("axis", 0))
-    return _sum_along(call, dim, alone=0) if isinstance(dim, int) else []
+    return _sum_along(call, given.get("dim", 0), alone=0)
 
 
 def _hstack(call: Call) -> list[str]:

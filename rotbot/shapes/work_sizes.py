@@ -71,26 +71,32 @@ def _kron(call: Call) -> list[str]:
     return paper.items
 
 
-def _diagonal(call: Call) -> list[str]:
-    """A diagonal beside the main one, where it ends because of the offset."""
-    names = "input offset dim1 dim2" if call.name == "diagonal" else "input diagonal"
-    given, paper = call.bound(names), Paper()
-    offset = given.get("offset", given.get("diagonal", 0))
-    if call.name == "diag" and len(call.x) == 1:
-        return _diag_embed(call)
-    dims = (0, 1) if call.name == "diag" or not call.kwargs.get("dim1", given.get("dim1")) else None
-    dims = dims or (given.get("dim1", 0), given.get("dim2", 1))
-    if type(offset) is int and offset:
-        size = call.x[dims[1] if offset > 0 else dims[0]]
-        if size - abs(offset) == call.out[-1]:
-            paper.total(size, -abs(offset))
+def _diagonal(call: Call, rows: int = 0, columns: int = 1) -> list[str]:
+    given = call.bound("input offset dim1 dim2")
+    return _beside(call, given.get("offset", 0), given.get("dim1", rows), given.get("dim2", columns))
+
+
+def _diag(call: Call) -> list[str]:
+    given, paper = call.bound("input diagonal"), Paper()
+    offset = given.get("diagonal", 0)
+    if len(call.x) == 2:
+        return _beside(call, offset, 0, 1)
+    paper.total(call.x[0], abs(offset))
+    return paper.items
+
+
+def _beside(call: Call, offset: int, rows: int, columns: int) -> list[str]:
+    """A diagonal beside the main one, where it is the offset that ends it."""
+    size, paper = call.x[columns if offset > 0 else rows], Paper()
+    if offset and size - abs(offset) == call.out[-1]:
+        paper.total(size, -abs(offset))
     return paper.items
 
 
 def _diag_embed(call: Call) -> list[str]:
     given, paper = call.bound("input offset dim1 dim2"), Paper()
-    offset = given.get("offset", given.get("diagonal", 0))
-    if type(offset) is int and call.x:
+    offset = given.get("offset", 0)
+    if call.x:
         size = paper.product(call.x) if call.name == "diagflat" else call.x[-1]
         paper.total(size, abs(offset))
     return paper.items
@@ -145,7 +151,9 @@ SIZES: dict[str, Callable[[Call], list[str]]] = {
     "diff": _diff,
     "cumulative_trapezoid": _one_less,
     "kron": _kron,
-    **dict.fromkeys(("diagonal", "diag"), _diagonal),
+    **dict.fromkeys(("diagonal", "diagonal_copy"), _diagonal),
+    "torch.linalg.diagonal": lambda call: _diagonal(call, -2, -1),
+    "diag": _diag,
     **dict.fromkeys(("diag_embed", "diagflat"), _diag_embed),
     "arange": _arange,
     **dict.fromkeys(("rfft", "rfft2", "rfftn", "ihfft", "ihfft2", "ihfftn"), _half),

@@ -86,6 +86,27 @@ def test_code_from_a_file_from_stdin_and_with_written_line_breaks(rotbot, tmp_pa
     assert rotbot("trace", "-c", SEED.replace("\n", r"\n"), "-a", "s=16", "--json").out == wanted
 
 
+def test_work_is_a_column_and_a_field(rotbot) -> None:
+    args = ("trace", "-c", "y = x.view(6, -1)\nz = y[:, ::3].relu()", "-a", "x=2,3,8")
+    rows = [line.split() for line in rotbot(*args, "--work").out.splitlines() if line.strip()]
+    assert rows[0] == ["step", "operation", "inputs", "→", "output", "work", "variable", "line", "source"]
+    assert rows[2] == "0 view(6, -1) [2, 3, 8] → [6, 8] 2*3 = 6 y 1 y = x.view(6, -1)".split()
+    assert " ".join(rows[3]).startswith(
+        "1 slice dim 1 from 0 to 8 step 3 [6, 8] → [6, 3] (8 + 2)//3 = 10//3 = 3 2 z = "
+    )
+    assert " ".join(rows[4]).startswith("2 relu [6, 3] → [6, 3] z 2")
+    assert "work" not in rotbot(*args).out
+    works = [step["work"] for step in json.loads(rotbot(*args, "--work", "--json").out)["steps"]]
+    assert works == [["2*3 = 6"], ["(8 + 2)//3 = 10//3 = 3"], []]
+    assert [step["work"] for step in json.loads(rotbot(*args, "--json").out)["steps"]] == [[], [], []]
+
+
+def test_work_in_a_narrow_terminal(rotbot, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "50")
+    out = rotbot("trace", "-c", "y = x.flatten()", "-a", "x=3,4", "--work").out
+    assert "0 flatten: [3, 4] → [12], 3*4 = 12 (line 1)" in out
+
+
 def test_json_of_a_tuple_and_of_dtypes(rotbot) -> None:
     done = rotbot(
         "trace", "-c", "v, k = w[i].topk(2)\ny = (v, k)", "-a", "w=9,4", "-a", "i=[3]:int64", "-t", "y", "--json"
