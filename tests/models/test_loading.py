@@ -58,13 +58,15 @@ def test_a_hub_id_and_its_revision_come_from_the_cache_without_a_network(folder,
         assert result.stdout.strip() == str(repo / "snapshots" / COMMIT), result.stderr
     refused = run_resolve("someone/first@v3", **offline)
     assert refused.returncode == 1
-    assert "InputError: someone/first@v3: no such folder here, and the Hub did not deliver it" in refused.stderr
+    assert "HubError: no such folder here, nor from the Hub: someone/first@v3: not in the cache" in refused.stderr
 
 
 def test_an_unreachable_hub_is_said_in_one_line(tmp_path):
-    result = run_resolve("no/such", HF_ENDPOINT="http://127.0.0.1:9", HF_HUB_CACHE=str(tmp_path))
+    result = run_resolve("no/such", HF_HUB_OFFLINE="0", HF_ENDPOINT="http://127.0.0.1:9", HF_HUB_CACHE=str(tmp_path))
     last = result.stderr.strip().split("\n")[-1]
-    assert last.startswith("rotbot.errors.InputError: no/such: no such folder here, and the Hub did not deliver it: ")
+    assert last.startswith(
+        "rotbot.errors.HubError: no such folder here, nor from the Hub: no/such: cannot reach the Hub"
+    )
 
 
 @pytest.mark.parametrize(
