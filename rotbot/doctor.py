@@ -169,8 +169,8 @@ def _cache() -> Check:
     from huggingface_hub.errors import CacheNotFound
 
     try:
-        cache = scan_cache_dir()
-        value = f"{cache.size_on_disk / 1e9:.1f} GB in {constants.HF_HUB_CACHE} ({len(cache.repos)} repositories)"
+        cache = scan_cache_dir(constants.HF_HUB_CACHE)
+        value = f"{cache.size_on_disk / 1e9:.1f} GB in {constants.HF_HUB_CACHE}, {len(cache.repos)} from the Hub"
     except CacheNotFound:
         value = f"empty ({constants.HF_HUB_CACHE})"
     place = Path(constants.HF_HUB_CACHE)

@@ -142,10 +142,13 @@ def _pull(
 
 
 def _quiet_client() -> None:
-    """The Hub's client logs every failed try; we say it in our own words, once."""
+    """The Hub's client logs every failed try, which we say in our own words, and draws its bars into log files too."""
+    from huggingface_hub.utils import disable_progress_bars
     from huggingface_hub.utils.logging import set_verbosity_error
 
     set_verbosity_error()
+    if not sys.stderr.isatty():
+        disable_progress_bars()
 
 
 def _note(message: str) -> None:
