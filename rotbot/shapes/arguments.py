@@ -1,4 +1,7 @@
-"""Argument specifications: a shape and a dtype, from a list of ints or from the command line's text form."""
+"""Argument specifications: a shape and a dtype, from a list of dimensions or from the command line's text form.
+
+A dimension is a number, or an expression of names (``B``, ``3*C``) for a symbolic trace.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,9 @@ from dataclasses import dataclass
 from keyword import iskeyword
 
 from rotbot.errors import InputError
+from rotbot.shapes.symbols_text import canonical
 from rotbot.shapes.text import parse_int
+from rotbot.shapes.trace import Dim, Shape
 
 DTYPES = "float32 float64 float16 bfloat16 complex64 complex128 int8 int16 int32 int64 uint8 bool".split()
 DEFAULT_DTYPE = "float32"
@@ -17,20 +22,33 @@ MAX_DIM = 2**40
 
 @dataclass(frozen=True, slots=True)
 class ArgSpec:
-    """An argument's shape and dtype name."""
+    """An argument's shape (ints, and canonical expressions where it is symbolic) and dtype name."""
 
-    shape: tuple[int, ...]
+    shape: Shape
     dtype: str = DEFAULT_DTYPE
 
-    def plain(self) -> list[int] | str:
-        """The form a user writes: a list of ints for float32, else the text form (``'3,5:int64'``)."""
+    @property
+    def symbolic(self) -> bool:
+        """Whether a dimension is an expression."""
+        return any(isinstance(dim, str) for dim in self.shape)
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """The shape as numbers. Raises :class:`InputError` if a dimension is an expression."""
+        sizes = tuple([dim for dim in self.shape if isinstance(dim, int)])
+        if len(sizes) != len(self.shape):
+            raise InputError(f"expected numbers for all dimensions, got [{', '.join(map(str, self.shape))}]")
+        return sizes
+
+    def plain(self) -> list[Dim] | str:
+        """The form a user writes: a list of dimensions for float32, else the text form (``'3,5:int64'``)."""
         if self.dtype == DEFAULT_DTYPE:
             return list(self.shape)
         return ",".join(map(str, self.shape)) + ":" + self.dtype
 
 
-ArgLike = Sequence[int] | str | ArgSpec
-"""What a caller may give for one argument: ``[2, 3]``, ``'2,3'``, ``'2,3:int64'``."""
+ArgLike = Sequence[int] | Sequence[Dim] | str | ArgSpec
+"""What a caller may give for one argument: ``[2, 3]``, ``'2,3'``, ``'2,3:int64'``, ``['B', 'T', 64]``, ``'B,T,3*C'``."""
 
 
 def parse_arg(value: ArgLike, name: str = "argument") -> ArgSpec:
@@ -50,21 +68,28 @@ def parse_arg(value: ArgLike, name: str = "argument") -> ArgSpec:
         raise InputError(f"{name}: unknown dtype {dtype!r:.40}; expected one of {', '.join(DTYPES)}")
     if len(dims) > MAX_RANK:
         raise InputError(f"{name}: expected at most {MAX_RANK} dimensions, got {len(dims)}")
-    shape: list[int] = []
-    for dim in dims:
-        if not isinstance(dim, int) or isinstance(dim, bool) or not 0 <= dim <= MAX_DIM:
+    shape: list[Dim] = []
+    for given in dims:
+        dim = canonical(given) if isinstance(given, str) else given
+        if isinstance(dim, str) or (isinstance(dim, int) and not isinstance(dim, bool) and 0 <= dim <= MAX_DIM):
+            shape.append(dim)
+        else:
             raise InputError(
-                f"{name}: expected dimensions from 0 to 2**40, as in '2,3' or '3,5:int64', got {value!r:.80}"
+                f"{name}: expected dimensions from 0 to 2**40 or names, as in '2,3', '3,5:int64' or 'B,T,3*C', "
+                f"got {value!r:.80}"
             )
-        shape.append(dim)
     return ArgSpec(tuple(shape), dtype)
 
 
-def _dims(text: str) -> list[int | None]:
-    """``2,3`` or ``[2, 3]``, a comma at the end allowed; None in the place of what is not a number."""
+def _dims(text: str) -> list[int | str]:
+    """``2,3`` or ``[2, 3]``, a comma at the end allowed; what is not a number as it is."""
     if text.startswith("[") and text.endswith("]"):
         text = text[1:-1].strip()
-    return [parse_int(part.strip()) for part in text.removesuffix(",").split(",")] if text else []
+    dims: list[int | str] = []
+    for part in text.removesuffix(",").split(",") if text else []:
+        number = parse_int(part.strip())
+        dims.append(part.strip() if number is None else number)
+    return dims
 
 
 def parse_args(args: Mapping[str, ArgLike]) -> dict[str, ArgSpec]:

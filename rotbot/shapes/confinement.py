@@ -103,10 +103,10 @@ def _limit(seconds: float) -> None:
 def _answer(raw: bytes) -> bytes:
     """The request's answer as JSON: a trace, one of our errors, or the words of an internal failure."""
     try:
-        from rotbot.shapes.interpreter import trace_program
+        from rotbot.shapes.symbolic import trace_specs
 
         code, specs, target = decode_request(from_bytes(raw))
-        return _pack({"trace": encode_trace(trace_program(code, specs, target))})
+        return _pack({"trace": encode_trace(trace_specs(code, specs, target))})
     except (MemoryError, RecursionError) as error:
         limit = "nests too deeply" if isinstance(error, RecursionError) else "needs more than 1 GB of memory"
         return _pack({"error": encode_error(LimitExceeded(f"tracing this snippet {limit}"))})
@@ -174,6 +174,6 @@ def _do_without_dynamo() -> None:
 
 
 def _trace_once() -> None:
-    from rotbot.shapes.interpreter import trace_program
+    from rotbot.shapes.symbolic import trace_specs
 
-    encode_trace(trace_program(WARM_UP, {"x": ArgSpec((2, 4, 6))}, None))
+    encode_trace(trace_specs(WARM_UP, {"x": ArgSpec((2, 4, 6))}, None))

@@ -55,7 +55,7 @@ class Interpreter:
         self.depth = 0
         for name, spec in specs.items():
             dtype = allowlist.DTYPES[f"torch.{spec.dtype}"]
-            self.globals.values[name] = self.recorder.placeholder(name, TensorMeta.contiguous(spec.shape, dtype))
+            self.globals.values[name] = self.recorder.placeholder(name, TensorMeta.contiguous(spec.sizes, dtype))
 
     def _call(self, function: Any, args: list[Any], kwargs: dict[str, Any], node: ast.Call) -> Any:
         return call(self, function, args, kwargs, node)

@@ -30,6 +30,9 @@ from rotbot.shapes.wire import HEADER, MAGIC, READY, TIME, TIMED_OUT, TRAILER
 WALL_SECONDS = 2.0
 """How long one trace may take, by the clock on the wall."""
 
+SYMBOLIC_WALL_SECONDS = 8.0
+"""How long a symbolic trace may take, which is made of ten to twenty of them."""
+
 _START_SECONDS = 300.0
 _GRACE_SECONDS = 5.0
 _QUEUE_SECONDS = 60.0
@@ -82,13 +85,18 @@ _state = _State()
 
 
 def trace_isolated(
-    code: str, specs: Mapping[str, ArgSpec], target: str | None = None, seconds: float = WALL_SECONDS
+    code: str, specs: Mapping[str, ArgSpec], target: str | None = None, seconds: float | None = None
 ) -> ShapeTrace:
     """Trace ``code`` in a killable child process with at most ``seconds`` of time and 1 GB of memory.
+
+    Without ``seconds`` these are :data:`WALL_SECONDS`, or :data:`SYMBOLIC_WALL_SECONDS` for a symbolic trace.
 
     The result is equal to the in-process trace. Raises what tracing raises, and :class:`LimitExceeded` if the child
     overran its time or memory, crashed or was killed; :class:`RotbotError` if no worker can be started.
     """
+    if seconds is None:
+        symbolic = any(spec.symbolic for spec in specs.values())
+        seconds = SYMBOLIC_WALL_SECONDS if symbolic else WALL_SECONDS
     answer = ask(code, specs, target, seconds)
     if answer.trace is None:
         assert answer.error is not None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import astuple
 from typing import Any
 
 from rotbot.errors import (
@@ -21,7 +22,7 @@ from rotbot.errors import (
     UnsupportedSnippet,
 )
 from rotbot.shapes.arguments import ArgSpec
-from rotbot.shapes.trace import Binding, Named, Node, Ref, Shape, ShapeTrace, Span, Step, StepError
+from rotbot.shapes.trace import Binding, Named, Node, Promise, Ref, Shape, ShapeTrace, Span, Step, StepError
 
 _SNIPPET_ERRORS = {
     kind.__name__: kind for kind in (SnippetError, SnippetSyntaxError, UnsafeSnippet, UnsupportedSnippet, LimitExceeded)
@@ -134,6 +135,7 @@ def encode_trace(trace: ShapeTrace) -> dict[str, Any]:
         "nodes": [_encode_node(node) for node in trace.nodes],
         "bindings": [[b.name, b.since, encode_value(b.ref)] for b in trace.bindings],
         "target": trace.target,
+        "promise": None if trace.promise is None else astuple(trace.promise),
     }
 
 
@@ -147,7 +149,12 @@ def decode_trace(data: Mapping[str, Any]) -> ShapeTrace:
         tuple([_decode_node(node) for node in data["nodes"]]),
         data["target"],
         bindings=tuple([Binding(name, since, decode_value(ref)) for name, since, ref in data["bindings"]]),
+        promise=_decode_promise(data["promise"]),
     )
+
+
+def _decode_promise(data: list[Any] | None) -> Promise | None:
+    return None if data is None else Promise(tuple(data[0]), tuple(data[1]), data[2])
 
 
 # --- requests, errors, bytes -----------------------------------------------------------------------------------------
