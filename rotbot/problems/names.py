@@ -39,7 +39,16 @@ RESULT_WORDS: dict[str, tuple[str, ...]] = {
     "reduce": ("pooled", "total", "avg", "score", "stat", "norm"),
     "products": ("scores", "attn", "proj", "prod", "logits", "mix"),
     "elementwise": ("h", "act", "res", "out", "scaled", "y"),
-    "nn": ("h", "feat", "conv", "out", "proj", "y"),
+    "scatter": ("picked", "filled", "updated", "out", "buf"),
+    "windows": ("patches", "frames", "blocks", "diag", "band"),
+    "scan": ("ranked", "best", "running", "deltas", "order", "cum"),
+    "masks": ("mask", "keep", "valid", "hit", "masked"),
+    "linalg": ("sol", "inv", "basis", "spectrum", "mat", "factor"),
+    "fft": ("freq", "spec", "wave", "signal", "modes"),
+    "creation": ("base", "init", "noise", "pos", "grid", "ref"),
+    "conv": ("feat", "conv", "maps", "pooled", "h"),
+    "nn": ("h", "feat", "hidden", "out", "proj", "y"),
+    "losses": ("loss", "err", "cost", "penalty"),
 }
 OTHER_WORDS = ("out", "res", "y", "z", "tmp", "result")
 DIM_NAMES: dict[int, tuple[str, ...]] = {

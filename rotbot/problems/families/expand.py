@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rotbot.problems.op import Context, Draw, Op, Shape, broadcast, easy_product, listed, tupled
+from rotbot.problems.op import NUMBERS, REAL, Context, Draw, Op, Shape, broadcast, easy_product, listed, tupled
 
 FAMILY = "expand"
 
@@ -93,11 +93,31 @@ def _repeat_interleave(c: Context) -> Draw | None:
     )
 
 
+def _meshgrid(c: Context) -> Draw | None:
+    y = c.partner(lambda y: len(y) == 1, lambda: (c.size(32),), c.dtype)
+    if y is None:
+        return None
+    if c.coin(0.7):
+        return Draw(((c.x[0], y[0]),) * 2, ("torch.meshgrid($x, $y, indexing='ij')",), keeps=False)
+    return Draw(((y[0], c.x[0]),) * 2, ("torch.meshgrid($x, $y, indexing='xy')",), keeps=False)
+
+
+def _broadcast_tensors(c: Context) -> Draw | None:
+    grown = _grown(c)
+    if grown is None:
+        return None
+    other = c.partner(lambda y: y != c.x and broadcast(c.x, y) is not None and len(y) > 0, lambda: grown[0], c.dtype)
+    shape = None if other is None else broadcast(c.x, other)
+    return None if shape is None else Draw((shape, shape), ("torch.broadcast_tensors($x, $y)",), keeps=False)
+
+
 OPS = (
-    Op("expand", FAMILY, _expand, ranks=(1, 4), weight=2.5),
-    Op("broadcast_to", FAMILY, _broadcast_to, ranks=(1, 4), weight=1.2),
-    Op("expand_as", FAMILY, _expand_as, ranks=(1, 4), weight=1.8, joins=True),
-    Op("repeat", FAMILY, _repeat, ranks=(1, 4), weight=1.2),
-    Op("tile", FAMILY, _tile, ranks=(1, 4), weight=0.7),
-    Op("repeat_interleave", FAMILY, _repeat_interleave, ranks=(1, 4), weight=0.8),
+    Op("expand", FAMILY, _expand, ranks=(1, 4), weight=2.5, dtypes=REAL),
+    Op("broadcast_to", FAMILY, _broadcast_to, ranks=(1, 4), weight=1.2, dtypes=REAL),
+    Op("expand_as", FAMILY, _expand_as, ranks=(1, 4), weight=1.8, joins=True, dtypes=REAL),
+    Op("repeat", FAMILY, _repeat, ranks=(1, 4), weight=1.2, dtypes=REAL),
+    Op("tile", FAMILY, _tile, ranks=(1, 4), weight=0.7, dtypes=REAL),
+    Op("repeat_interleave", FAMILY, _repeat_interleave, ranks=(1, 4), weight=0.8, dtypes=REAL),
+    Op("meshgrid", FAMILY, _meshgrid, ranks=(1, 1), weight=1.0, dtypes=NUMBERS),
+    Op("broadcast_tensors", FAMILY, _broadcast_tensors, ranks=(1, 4), weight=0.5, dtypes=REAL),
 )

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 
-from rotbot.problems.op import INDEX_DTYPE, Context, Draw, Op
+from rotbot.problems.op import ANY, INDEX_DTYPE, NUMBERS, REAL, Context, Draw, Op, Shape, both
+from rotbot.shapes.arguments import DEFAULT_DTYPE
 
 FAMILY = "index"
 
@@ -109,7 +111,7 @@ def _mixed(c: Context) -> Draw | None:
 
 
 def _select(c: Context) -> Draw | None:
-    dim = c.dim()
+    dim = c.wide()
     spelled, index = c.spell(dim), c.rng.choice((0, -1, c.rng.randrange(c.x[dim])))
     return Draw(
         (c.replaced(dim),),
@@ -123,7 +125,7 @@ def _select(c: Context) -> Draw | None:
 
 
 def _narrow(c: Context) -> Draw | None:
-    dim = c.dim()
+    dim = c.wide()
     start = c.rng.choice((0, c.rng.randrange(c.x[dim])))
     length = c.rng.randrange(1, c.x[dim] - start + 1)
     if length == c.x[dim]:
@@ -136,11 +138,21 @@ def _narrow(c: Context) -> Draw | None:
     )
 
 
+def _index(c: Context, dim: int) -> Shape | None:
+    """A partner with indices into ``dim``: one or two dimensions of them."""
+    return c.partner(
+        lambda y: 1 <= len(y) <= 2,
+        lambda: (c.size(32),) if c.coin(0.7) else (c.size(8), c.size(32)),
+        INDEX_DTYPE,
+        c.x[dim],
+    )
+
+
 def _index_select(c: Context) -> Draw | None:
-    index = c.partner(lambda y: len(y) == 1, lambda: (c.size(32),), INDEX_DTYPE)
+    dim = c.wide()
+    index = c.partner(lambda y: len(y) == 1, lambda: (c.size(32),), INDEX_DTYPE, c.x[dim])
     if index is None:
         return None
-    dim = c.dim()
     spelled = c.spell(dim)
     return Draw(
         (c.replaced(dim, index[0]),),
@@ -153,22 +165,43 @@ def _index_select(c: Context) -> Draw | None:
 
 
 def _index_tensor(c: Context) -> Draw | None:
+    if c.dtype == INDEX_DTYPE:
+        table = c.partner(
+            lambda y: 1 <= len(y) <= 3 and y[0] >= c.bound, lambda: (max(c.bound, c.size()), c.size()), DEFAULT_DTYPE
+        )
+        if table is None:
+            return None
+        return Draw(((*c.x, *table[1:]),), ("$y[$x]",), keeps=False, dtypes=(DEFAULT_DTYPE,))
     dim = min(c.rng.choice((0, 0, 1)), c.rank - 1)
-    index = c.partner(
-        lambda y: 1 <= len(y) <= 2, lambda: (c.size(32),) if c.coin(0.7) else (c.size(8), c.size(32)), INDEX_DTYPE
-    )
+    index = _index(c, dim)
     if index is None:
         return None
     return Draw((c.replaced(dim, *index),), ("$x[$y]",) if dim == 0 else ("$x[:, $y]",), keeps=False)
 
 
+def _index_pair(c: Context) -> Draw | None:
+    """Two lists of indices are read side by side: one element for each pair."""
+    length = c.rng.choice((2, 3, 4))
+    rows, columns = ([c.rng.randrange(min(size, 10)) for _ in range(length)] for size in c.x[:2])
+    if c.coin(0.5):
+        return Draw(((length, *c.x[1:]),), (f"$x[{rows}]",), keeps=False)
+    return Draw(((length, *c.x[2:]),), (f"$x[{rows}, {columns}]",), keeps=False)
+
+
+def _take(c: Context) -> Draw | None:
+    index = c.partner(lambda y: 1 <= len(y) <= 2, lambda: (c.size(32),), INDEX_DTYPE, prod(c.x))
+    return None if index is None else Draw((index,), both("take", "$y"), keeps=False)
+
+
 OPS = (
-    Op("new_axis", FAMILY, _new_axis, ranks=(1, 4), weight=1.1),
-    Op("pick", FAMILY, _pick, ranks=(2, 5)),
-    Op("slice", FAMILY, _slice, weight=1.3),
-    Op("mixed_index", FAMILY, _mixed, ranks=(1, 4), weight=0.9),
-    Op("select", FAMILY, _select, ranks=(2, 5), weight=0.7),
-    Op("narrow", FAMILY, _narrow, ranks=(1, 5), weight=0.7),
-    Op("index_select", FAMILY, _index_select, ranks=(1, 4), weight=0.8),
-    Op("index_tensor", FAMILY, _index_tensor, ranks=(1, 4), weight=0.7),
+    Op("new_axis", FAMILY, _new_axis, ranks=(1, 4), weight=1.1, dtypes=REAL),
+    Op("pick", FAMILY, _pick, ranks=(2, 5), dtypes=REAL),
+    Op("slice", FAMILY, _slice, weight=1.3, dtypes=ANY),
+    Op("mixed_index", FAMILY, _mixed, ranks=(1, 4), weight=0.9, dtypes=REAL),
+    Op("select", FAMILY, _select, ranks=(2, 5), weight=0.7, dtypes=REAL),
+    Op("narrow", FAMILY, _narrow, ranks=(1, 5), weight=0.7, dtypes=REAL),
+    Op("index_select", FAMILY, _index_select, ranks=(1, 4), weight=0.8, dtypes=REAL),
+    Op("index_tensor", FAMILY, _index_tensor, ranks=(1, 4), weight=0.9, dtypes=NUMBERS),
+    Op("index_list", FAMILY, _index_pair, ranks=(2, 4), weight=0.5),
+    Op("take", FAMILY, _take, ranks=(1, 3), weight=0.3),
 )

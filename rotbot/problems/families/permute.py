@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rotbot.problems.op import Context, Draw, Op, listed, tupled
+from rotbot.problems.op import ANY, REAL, Context, Draw, Op, Sampler, both, listed, tupled
 
 FAMILY = "permute"
 
@@ -63,11 +63,15 @@ def _movedim(c: Context) -> Draw | None:
     shape = list(c.x)
     shape.insert(destination, shape.pop(source))
     spelled = f"{c.spell(source)}, {c.spell(destination)}"
-    return Draw((tuple(shape),), (f"$x.movedim({spelled})", f"torch.movedim($x, {spelled})"), keeps=False)
+    return Draw(
+        (tuple(shape),),
+        (f"$x.movedim({spelled})", f"torch.movedim($x, {spelled})", f"$x.moveaxis({spelled})"),
+        keeps=False,
+    )
 
 
 def _flip(c: Context) -> Draw | None:
-    dim = c.spell(c.dim())
+    dim = c.spell(c.wide())
     spellings = [f"$x.flip({dim})", f"torch.flip($x, [{dim}])", f"$x.flip(dims=[{dim}])"]
     if c.rank > 1 and c.coin(0.2):
         a, b = sorted(c.rng.sample(range(c.rank), 2))
@@ -76,7 +80,7 @@ def _flip(c: Context) -> Draw | None:
 
 
 def _roll(c: Context) -> Draw | None:
-    dim, shift = c.spell(c.dim()), c.rng.choice((1, 1, 2, 3, -1))
+    dim, shift = c.spell(c.wide()), c.rng.choice((1, 1, 2, 3, -1))
     return Draw(
         (c.x,), (f"$x.roll({shift}, {dim})", f"torch.roll($x, {shift}, dims={dim})", f"$x.roll({shift}, dims={dim})")
     )
@@ -88,13 +92,35 @@ def _contiguous(c: Context) -> Draw | None:
     return Draw((c.x,), ("$x.contiguous()",), fresh=True)
 
 
+def _rot90(c: Context) -> Draw | None:
+    """A quarter turn in the plane of two dimensions swaps their sizes, a half turn does not."""
+    a, b = (0, 1) if c.coin(0.4) else (c.rank - 2, c.rank - 1)
+    turns = c.rng.choice((1, 1, 1, 2, -1))
+    shape = list(c.x)
+    if turns % 2:
+        shape[a], shape[b] = shape[b], shape[a]
+    spelled = f"{a}, {b}" if c.coin(0.6) else f"{a - c.rank}, {b - c.rank}"
+    spellings = [f"torch.rot90($x, {turns}, ({spelled}))", f"torch.rot90($x, k={turns}, dims=[{spelled}])"]
+    if turns == 1 and a == 0:
+        spellings += ["torch.rot90($x)", "$x.rot90()"]
+    return Draw((tuple(shape),), tuple(spellings), keeps=False)
+
+
+def _mirrored(name: str) -> Sampler:
+    """``torch.fliplr`` and ``torch.flipud``: a flip of dim 1 or 0."""
+    return lambda c: Draw((c.x,), both(name, ""))
+
+
 OPS = (
-    Op("transpose", FAMILY, _transpose, ranks=(2, 5), weight=1.5),
-    Op("permute", FAMILY, _permute, ranks=(2, 5), weight=1.5),
-    Op("t", FAMILY, _t, ranks=(2, 2), weight=0.8),
-    Op("mT", FAMILY, _mt, ranks=(2, 5), weight=0.6),
-    Op("movedim", FAMILY, _movedim, ranks=(2, 5)),
-    Op("flip", FAMILY, _flip, weight=0.5),
-    Op("roll", FAMILY, _roll, weight=0.4),
-    Op("contiguous", FAMILY, _contiguous, weight=1.2),
+    Op("transpose", FAMILY, _transpose, ranks=(2, 5), weight=1.5, dtypes=ANY),
+    Op("permute", FAMILY, _permute, ranks=(2, 5), weight=1.5, dtypes=ANY),
+    Op("t", FAMILY, _t, ranks=(2, 2), weight=0.8, dtypes=ANY),
+    Op("mT", FAMILY, _mt, ranks=(2, 5), weight=0.6, dtypes=REAL),
+    Op("movedim", FAMILY, _movedim, ranks=(2, 5), dtypes=REAL),
+    Op("flip", FAMILY, _flip, weight=0.5, dtypes=REAL),
+    Op("fliplr", FAMILY, _mirrored("fliplr"), ranks=(2, 4), weight=0.2, dtypes=REAL),
+    Op("flipud", FAMILY, _mirrored("flipud"), ranks=(1, 4), weight=0.2, dtypes=REAL),
+    Op("roll", FAMILY, _roll, weight=0.4, dtypes=REAL),
+    Op("rot90", FAMILY, _rot90, ranks=(2, 4), weight=0.4, dtypes=REAL),
+    Op("contiguous", FAMILY, _contiguous, weight=1.2, dtypes=REAL),
 )

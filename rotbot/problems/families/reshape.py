@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import prod
 
-from rotbot.problems.op import Context, Draw, Op, Shape, easy_product, factors, tupled
+from rotbot.problems.op import ANY, REAL, Context, Draw, Op, Shape, both, easy_product, factors, tupled
 
 FAMILY = "reshape"
 Part = tuple[int, str]
@@ -90,6 +90,8 @@ def _flatten(c: Context) -> Draw | None:
         spellings = [f"$x.flatten({start})", f"torch.flatten($x, {start})", f"$x.flatten(start_dim={start})"]
         if start == 0:
             spellings += ["$x.flatten()", "torch.flatten($x)"]
+        if start == 1:
+            spellings += ["nn.Flatten()($x)"]
     return Draw((shape,), tuple(spellings))
 
 
@@ -124,6 +126,9 @@ def _squeeze(c: Context) -> Draw | None:
     spellings = [f"$x.squeeze({spelled})", f"torch.squeeze($x, {spelled})", f"$x.squeeze(dim={spelled})"]
     if shape != c.x and ones == [dim]:
         spellings.append("$x.squeeze()")
+    if len(ones) > 1 and c.coin(0.5):
+        shape = tuple(size for i, size in enumerate(c.x) if i not in ones[:2])
+        spellings = [f"$x.squeeze({tupled(ones[:2])})", f"torch.squeeze($x, dim={tupled(ones[:2])})"]
     return Draw((shape,), tuple(spellings))
 
 
@@ -136,11 +141,51 @@ def _unsqueeze(c: Context) -> Draw | None:
     )
 
 
+def _ravel(c: Context) -> Draw | None:
+    if not easy_product(c.x):
+        return None
+    return Draw(((prod(c.x),),), both("ravel", ""))
+
+
+def _like(c: Context) -> Shape | None:
+    """The shape of a partner with as many elements as ``x``."""
+    parts = _merge(c) if c.coin(0.5) else _divide(c)
+    regrouped = tuple(size for size, _ in parts) if parts else None
+    if regrouped is None:
+        return None
+    return c.partner(lambda y: y != c.x and prod(y) == prod(c.x) and len(y) > 0, lambda: regrouped)
+
+
+def _view_as(c: Context) -> Draw | None:
+    shape = _like(c) if c.contiguous else None
+    return None if shape is None else Draw((shape,), ("$x.view_as($y)",), keeps=False)
+
+
+def _reshape_as(c: Context) -> Draw | None:
+    shape = _like(c)
+    return None if shape is None else Draw((shape,), ("$x.reshape_as($y)",), keeps=False)
+
+
+def _atleast_2d(c: Context) -> Draw | None:
+    return Draw((c.x if c.rank > 1 else (1, *c.x),), ("torch.atleast_2d($x)",))
+
+
+def _atleast_3d(c: Context) -> Draw | None:
+    """One dimension goes in the middle, two are followed by a new one."""
+    shape = c.x if c.rank > 2 else (*c.x, 1) if c.rank == 2 else (1, *c.x, 1)
+    return Draw((shape,), ("torch.atleast_3d($x)",))
+
+
 OPS = (
-    Op("view", FAMILY, _view, ranks=(1, 4), weight=3.0),
-    Op("reshape", FAMILY, _reshape, ranks=(1, 4), weight=2.0),
-    Op("flatten", FAMILY, _flatten, ranks=(2, 5), weight=1.6),
-    Op("unflatten", FAMILY, _unflatten, ranks=(1, 4)),
-    Op("squeeze", FAMILY, _squeeze, ranks=(1, 5), weight=2.5),
-    Op("unsqueeze", FAMILY, _unsqueeze, ranks=(1, 4), weight=0.8),
+    Op("view", FAMILY, _view, ranks=(1, 4), weight=3.0, dtypes=REAL),
+    Op("reshape", FAMILY, _reshape, ranks=(1, 4), weight=2.0, dtypes=REAL),
+    Op("flatten", FAMILY, _flatten, ranks=(2, 5), weight=1.6, dtypes=ANY),
+    Op("unflatten", FAMILY, _unflatten, ranks=(1, 4), dtypes=REAL),
+    Op("squeeze", FAMILY, _squeeze, ranks=(1, 5), weight=2.5, dtypes=ANY),
+    Op("unsqueeze", FAMILY, _unsqueeze, ranks=(1, 4), weight=0.8, dtypes=ANY),
+    Op("ravel", FAMILY, _ravel, ranks=(2, 4), weight=0.4, dtypes=REAL),
+    Op("view_as", FAMILY, _view_as, ranks=(1, 4), weight=0.8, joins=True),
+    Op("reshape_as", FAMILY, _reshape_as, ranks=(1, 4), weight=0.6),
+    Op("atleast_2d", FAMILY, _atleast_2d, ranks=(1, 2), weight=0.3, dtypes=REAL),
+    Op("atleast_3d", FAMILY, _atleast_3d, ranks=(1, 3), weight=0.3, dtypes=REAL),
 )
