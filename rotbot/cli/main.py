@@ -7,6 +7,7 @@ import sys
 import typer
 
 from rotbot import __version__
+from rotbot.cli.check import check
 from rotbot.cli.demo import demo
 from rotbot.cli.doctor import doctor
 from rotbot.cli.generate import generate
@@ -44,6 +45,7 @@ app.command()(trace)
 app.command()(predict)
 app.command()(demo)
 app.command()(generate)
+app.command()(check)
 app.command()(sft)
 app.command()(push_dataset)
 app.command()(pull_dataset)

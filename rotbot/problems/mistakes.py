@@ -87,6 +87,8 @@ def wrong_number(rng: Random, program: Program, written: Written, level: Level) 
 def wrong_argument(rng: Random, program: Program, written: Written, level: Level) -> Written | None:
     """An argument comes with another shape: a dimension is off by one, two are swapped, one is missing."""
     problem = written.problem
+    if not problem.specs:
+        return None
     name, spec = rng.choice(problem.specs)
     shape = [size for size in spec.shape if isinstance(size, int)]
     if not shape:

@@ -1,0 +1,316 @@
+"""Checking a dataset from its rows alone: every promise of the card, counted again.
+
+Truth is settled by eager execution (:mod:`rotbot.problems.witness`), not by the tracer that wrote the rows; the tracer
+only has to accept a program before it is run, since rows may come from anywhere.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from rotbot.errors import InputError, RotbotError
+from rotbot.problem import Problem
+from rotbot.problems.canonical import program_id
+from rotbot.problems.graphs import form_of, graph_of, op_name
+from rotbot.problems.shards import SCHEMA
+from rotbot.problems.splits import CONFIGS, HELD_OUT_OPS, KINDS, Place, is_held_out_pair, place_of
+from rotbot.problems.vocabulary import family_of
+from rotbot.problems.witness import contradiction, observe
+from rotbot.rewards.compare import compare
+from rotbot.shapes import trace as trace_shapes
+from rotbot.shapes.trace import ShapeTrace
+
+BATCH = 256
+MAX_EXAMPLES = 5
+LEAST_FAMILY, MOST_FAMILY = 0.02, 0.20
+"""The shares of steps between which every op family is meant to be."""
+
+_KIND_OF = {"error": "error", "symbolic": "symbolic", "real": "idiom"}
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Something that is not as it should be: where (``sft/train row 12``) and what."""
+
+    where: str
+    what: str
+
+
+@dataclass
+class Report:
+    """What a check found. ``faults`` counts them by kind, ``examples`` keeps some of each; the rest are counts over all
+    rows: by place, steps by op and family, number of steps, level, style, outcome, and the rank and size reached."""
+
+    rows: Counter[str] = field(default_factory=Counter[str])
+    faults: Counter[str] = field(default_factory=Counter[str])
+    examples: dict[str, list[Fault]] = field(default_factory=dict[str, list[Fault]])
+    ops: Counter[str] = field(default_factory=Counter[str])
+    depths: Counter[int] = field(default_factory=Counter[int])
+    levels: Counter[int] = field(default_factory=Counter[int])
+    styles: Counter[str] = field(default_factory=Counter[str])
+    outcomes: Counter[str] = field(default_factory=Counter[str])
+    ranks: Counter[int] = field(default_factory=Counter[int])
+    sizes: Counter[int] = field(default_factory=Counter[int])
+    near: int = 0
+    overlaps: int = 0
+    regenerated: int = 0
+
+    @property
+    def clean(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.faults
+
+    @property
+    def families(self) -> dict[str, float]:
+        """The share of steps of every family, the largest first."""
+        counts: Counter[str] = Counter()
+        for op, count in self.ops.items():
+            counts[family_of(op)] += count
+        return {family: count / max(1, counts.total()) for family, count in counts.most_common()}
+
+    def blame(self, kind: str, where: str, what: str) -> None:
+        """Count a fault, and keep it if it is among the first of its kind."""
+        self.faults[kind] += 1
+        kept = self.examples.setdefault(kind, [])
+        if len(kept) < MAX_EXAMPLES:
+            kept.append(Fault(where, what))
+
+
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    """What a worker found in one row."""
+
+    faults: tuple[tuple[str, str], ...]
+    id: str
+    form: bytes
+    ops: tuple[str, ...]
+    rank: int
+    size: int
+
+
+def check(
+    folder: Path, workers: int = 1, sample: int = 200, progress: Callable[[int], None] = lambda done: None
+) -> Report:
+    """Check every row of a dataset's folder, and make ``sample`` rows of it again from their seeds.
+
+    ``progress`` is called with the number of rows checked. Raises :class:`~rotbot.errors.InputError` if there is no
+    dataset in ``folder``.
+    """
+    files = [
+        (Place(config, split), path)
+        for config, splits in CONFIGS.items()
+        for split in splits
+        for path in sorted(folder.glob(f"{config}/{split}-*.parquet"))
+    ]
+    if not files:
+        raise InputError(f"expected a dataset with {', '.join(CONFIGS)} in {folder}, found no Parquet files")
+    report = Report()
+    ids: set[str] = set()
+    forms: dict[bytes, int] = {}
+    places: list[Place] = []
+    done = 0
+    with _Pool(workers) as run:
+        for place, start, rows, verdicts in run(_batches(files, report)):
+            if place not in places:
+                places.append(place)
+            for index, (row, verdict) in enumerate(zip(rows, verdicts, strict=True), start):
+                _take(report, place, f"{place.config}/{place.split} row {index}", row, verdict)
+                if verdict.id in ids:
+                    report.blame("repeated id", f"{place.config}/{place.split} row {index}", verdict.id)
+                ids.add(verdict.id)
+                other = forms.setdefault(verdict.form, places.index(place))
+                if other != places.index(place):
+                    report.overlaps += 1
+                    where = f"{place.config}/{place.split} row {index}"
+                    report.blame("overlap", where, f"its canonical form is in {places[other]}, too")
+            done += len(rows)
+            progress(done)
+    report.near = sum(report.rows.values()) - len(forms) - report.overlaps
+    _check_balance(report)
+    _check_determinism(report, files, sample)
+    return report
+
+
+def _take(report: Report, place: Place, where: str, row: dict[str, Any], verdict: _Verdict) -> None:
+    report.rows[f"{place.config}/{place.split}"] += 1
+    report.ops.update(verdict.ops)
+    report.depths[row["n_steps"]] += 1
+    report.levels[row["level"]] += 1
+    report.styles[row["style"]] += 1
+    report.outcomes[row["outcome"]] += 1
+    report.ranks[verdict.rank] += 1
+    report.sizes[1 << max(0, verdict.size - 1).bit_length()] += 1
+    for kind, what in verdict.faults:
+        report.blame(kind, where, what)
+
+
+# --- one row ---------------------------------------------------------------------------------------------------------
+
+
+def check_row(place: Place, row: dict[str, Any]) -> _Verdict:
+    """Everything about one row that can be told from it alone."""
+    try:
+        return _check_row(place, row)
+    except (RotbotError, KeyError, TypeError, ValueError, IndexError) as error:
+        return _Verdict((("unusable row", f"{type(error).__name__}: {error}"),), str(row.get("id")), b"", (), 0, 0)
+
+
+def _check_row(place: Place, row: dict[str, Any]) -> _Verdict:
+    faults: list[tuple[str, str]] = []
+
+    def expect(holds: bool, kind: str, what: str) -> None:
+        if not holds:
+            faults.append((kind, what))
+
+    args = {a["name"]: f"{','.join(map(str, a['shape']))}:{a['dtype']}" for a in row["args"]}
+    problem = Problem(row["code"], args, row["target"])
+    claimed = ShapeTrace.parse(row["trace"])
+    completion = row["completion"][0]["content"]
+    expect(row["prompt"] == [{"role": "user", "content": problem.prompt()}], "prompt", "not that of the columns")
+    expect(not claimed.malformed and claimed.render() == row["trace"], "trace", "not in the format")
+    expect(completion == claimed.completion(), "completion", "not that of the trace")
+    expect(compare(claimed, completion).faithful, "gold score", "the completion does not score full marks")
+    failed = claimed.error is not None
+    final = None if failed or claimed.final is None else list(claimed.final)
+    expect(row["final"] == final, "final", f"{row['final']}, the trace says {final}")
+    expect(row["outcome"] == ("error" if failed else "ok"), "outcome", row["outcome"])
+    expect(row["n_steps"] == len(claimed.steps), "n_steps", f"{row['n_steps']} for {len(claimed.steps)} steps")
+    ops = tuple([op_name(step.op) for step in claimed.steps])
+    expect(tuple(row["ops"]) == ops, "ops", f"{row['ops']}, the trace has {list(ops)}")
+    families = sorted({family_of(op) for op in ops})
+    expect(row["families"] == families, "families", f"{row['families']}, the ops are of {families}")
+    identity = program_id(problem)
+    expect(row["id"] == identity, "id", f"{row['id']}, the program's is {identity}")
+
+    traced = trace_shapes(problem.code, problem.args, problem.target)  # refuses what must not be run
+    arguments = tuple([(spec.shape, spec.dtype) for _, spec in problem.specs])
+    form = form_of(claimed, arguments)
+    said = observe(problem, None if traced.error is None else traced.error.line)
+    found = contradiction(claimed, said)
+    expect(found is None, "truth", found or "")
+    graph = graph_of(traced, tuple([shape for shape, _ in arguments]))
+    kind = _kind_of(place, row)
+    belongs = place_of(kind, graph, form)
+    expect(belongs == place, "place", f"it belongs to {belongs.config}/{belongs.split}")
+    if place.config != "eval":
+        expect(HELD_OUT_OPS.isdisjoint(graph.ops), "held-out op", str(sorted(HELD_OUT_OPS & set(graph.ops))))
+        pairs = [pair for pair in graph.edges if is_held_out_pair(pair)]
+        expect(not pairs, "held-out pair", str(pairs))
+    return _Verdict(tuple(faults), row["id"], sha256(form.encode()).digest()[:16], ops, graph.rank, graph.size)
+
+
+def _kind_of(place: Place, row: dict[str, Any]) -> str:
+    """The kind of problem a row has: by its split of the benchmark, else by its outcome and style."""
+    if place.config == "eval":
+        return _KIND_OF.get(place.split, "plain")
+    from rotbot.problems.idioms import TEMPLATES
+
+    if row["outcome"] == "error":
+        return "error"
+    kind = "idiom" if row["style"] in {template.__name__ for template in TEMPLATES} else "plain"
+    assert kind in KINDS
+    return kind
+
+
+# --- all rows --------------------------------------------------------------------------------------------------------
+
+_Batch = tuple[Place, int, list[dict[str, Any]]]
+_Checked = tuple[Place, int, list[dict[str, Any]], list[_Verdict]]
+
+
+def _batches(files: list[tuple[Place, Path]], report: Report) -> Iterator[_Batch]:
+    start = 0
+    before: Place | None = None
+    for place, path in files:
+        start = start if place == before else 0
+        before = place
+        with pq.ParquetFile(path) as file:
+            schema = file.schema_arrow
+            if schema.remove_metadata() != SCHEMA:
+                missing = [f"{item.name}: {item.type}" for item in SCHEMA if item not in list(schema)]
+                report.blame("schema", str(path), f"expected {', '.join(missing) or SCHEMA.names}")
+                continue
+            for batch in file.iter_batches(BATCH):
+                rows = pa.Table.from_batches([batch]).to_pylist()
+                yield place, start, rows
+                start += len(rows)
+
+
+def _check_batch(batch: _Batch) -> _Checked:
+    place, start, rows = batch
+    return place, start, rows, [check_row(place, row) for row in rows]
+
+
+class _Pool:
+    """Runs :func:`_check_batch` over batches, in order, in ``workers`` processes."""
+
+    def __init__(self, workers: int) -> None:
+        self.workers = workers
+        self.pool: ProcessPoolExecutor | None = None
+
+    def __enter__(self) -> Callable[[Iterator[_Batch]], Iterator[_Checked]]:
+        if self.workers == 1:
+            return lambda batches: map(_check_batch, batches)
+        import torch
+
+        torch.set_num_threads(1)
+        self.pool = ProcessPoolExecutor(self.workers, multiprocessing.get_context("fork"))
+        return self._run
+
+    def _run(self, batches: Iterator[_Batch]) -> Iterator[_Checked]:
+        assert self.pool is not None
+        waiting = deque[Any]()
+        for batch in batches:
+            waiting.append(self.pool.submit(_check_batch, batch))
+            if len(waiting) > 3 * self.workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+    def __exit__(self, *args: object) -> None:
+        if self.pool is not None:
+            self.pool.shutdown(cancel_futures=True)
+
+
+def _check_balance(report: Report) -> None:
+    for family, share in report.families.items():
+        if family == "other" or not LEAST_FAMILY <= share <= MOST_FAMILY:
+            bounds = f"{100 * LEAST_FAMILY:.0f}% to {100 * MOST_FAMILY:.0f}%"
+            report.blame("balance", family, f"{100 * share:.1f}% of steps, expected {bounds}")
+
+
+def _check_determinism(report: Report, files: list[tuple[Place, Path]], sample: int) -> None:
+    """Make rows again from seed, level and kind: the generator must write the same."""
+    from rotbot.problems.levels import LEVELS, OUTSIDE
+    from rotbot.problems.rows import make_item, make_row
+
+    per_file = -(-sample // len(files))
+    for place, path in files:
+        with pq.ParquetFile(path) as file:
+            if file.schema_arrow.remove_metadata() != SCHEMA:
+                continue
+            group = file.read_row_group(0)
+        stride = max(1, len(group) // per_file)
+        for row in group.take(list(range(0, len(group), stride))[:per_file]).to_pylist():
+            levels = OUTSIDE.get(place.split, LEVELS) if place.config == "eval" else LEVELS
+            level = next((level for level in levels if level.number == row["level"]), None)
+            if level is None:
+                report.blame("determinism", str(path), f"no level {row['level']}")
+                continue
+            again = make_row(make_item(row["seed"], level, _kind_of(place, row)))
+            report.regenerated += 1
+            different = [name for name in SCHEMA.names if again[name] != row[name]]
+            if different:
+                report.blame(
+                    "determinism", f"{path.name} seed {row['seed']}", f"other {', '.join(different)} this time"
+                )
