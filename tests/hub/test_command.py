@@ -8,11 +8,10 @@ import sys
 import pytest
 
 from rotbot.cli.main import main
-from tests.hub.conftest import dataset, hub, login, model, no_waiting  # noqa: F401  # fixtures
 
 
 @pytest.fixture
-def rotbot(login, monkeypatch, capsys):  # noqa: F811
+def rotbot(login, monkeypatch, capsys):
     def run(*args):
         monkeypatch.setattr(sys, "argv", ["rotbot", *map(str, args)])
         with pytest.raises(SystemExit) as end:
@@ -23,7 +22,7 @@ def rotbot(login, monkeypatch, capsys):  # noqa: F811
     return run
 
 
-def test_a_push_lists_its_files_and_names_the_commit(hub, rotbot, dataset):  # noqa: F811
+def test_a_push_lists_its_files_and_names_the_commit(hub, rotbot, dataset):
     code, out, _ = rotbot("push-dataset", dataset, "ada/shapes", "--dry-run")
     assert code == 0
     assert "add     sft/train-00000-of-00002.parquet" in out
@@ -36,7 +35,7 @@ def test_a_push_lists_its_files_and_names_the_commit(hub, rotbot, dataset):  # n
     assert (code, out) == (0, f"ada/shapes@main has this already: commit {commit}\n")
 
 
-def test_json_is_for_machines(hub, rotbot, dataset, model, tmp_path):  # noqa: F811
+def test_json_is_for_machines(hub, rotbot, dataset, model, tmp_path):
     code, out, _ = rotbot("push-dataset", dataset, "ada/shapes@next", "--json")
     pushed = json.loads(out)
     assert (code, pushed["repo"], pushed["revision"]) == (0, "ada/shapes", "next")
@@ -53,7 +52,7 @@ def test_json_is_for_machines(hub, rotbot, dataset, model, tmp_path):  # noqa: F
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == sorted(f["path"] for f in pulled["files"])
 
 
-def test_a_pull_goes_to_a_folder_of_the_repositorys_name(hub, rotbot, dataset, tmp_path, monkeypatch):  # noqa: F811
+def test_a_pull_goes_to_a_folder_of_the_repositorys_name(hub, rotbot, dataset, tmp_path, monkeypatch):
     rotbot("push-dataset", dataset, "ada/shapes")
     monkeypatch.chdir(tmp_path)
     code, out, _ = rotbot("pull-dataset", "ada/shapes", "--revision", "main")
@@ -62,7 +61,7 @@ def test_a_pull_goes_to_a_folder_of_the_repositorys_name(hub, rotbot, dataset, t
     assert (tmp_path / "shapes" / "README.md").is_file()
 
 
-def test_trouble_that_passes_names_the_command_that_goes_on(hub, rotbot, no_waiting, dataset):  # noqa: F811
+def test_trouble_that_passes_names_the_command_that_goes_on(hub, rotbot, no_waiting, dataset):
     hub.break_next("commit", 500, times=100)
     code, out, err = rotbot("push-dataset", dataset, "ada/shapes", "--tag", "v 1")
     assert (code, out) == (2, "")
@@ -88,7 +87,7 @@ def test_trouble_that_passes_names_the_command_that_goes_on(hub, rotbot, no_wait
         ),
     ],
 )
-def test_unusable_input_is_one_line_and_exit_2(hub, rotbot, dataset, arguments, message):  # noqa: F811
+def test_unusable_input_is_one_line_and_exit_2(hub, rotbot, dataset, arguments, message):
     code, out, err = rotbot(*(argument.format(dataset=dataset) for argument in arguments))
     assert (code, out) == (2, "")
     assert message in err

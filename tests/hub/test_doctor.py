@@ -9,7 +9,6 @@ from importlib import metadata
 import pytest
 
 from rotbot.cli.main import main
-from tests.hub.conftest import hub, login  # noqa: F401  # fixtures
 
 
 @pytest.fixture
@@ -40,7 +39,7 @@ def test_a_machine_that_runs_these_tests_is_usable_without_a_network(doctor):
     assert "✓ packages" in text
 
 
-def test_the_login_is_told(hub, login, doctor):  # noqa: F811
+def test_the_login_is_told(hub, login, doctor):
     _, checks, _ = doctor()
     assert (checks["hub"]["state"], checks["hub"]["value"]) == ("ok", hub.url)
     assert checks["login"]["value"] == "ada (write token); own places: ada, lab"
@@ -54,7 +53,7 @@ def test_the_login_is_told(hub, login, doctor):  # noqa: F811
     assert hub.calls("whoami") == 3
 
 
-def test_a_hub_out_of_reach_is_no_reason_to_fail(login, doctor, monkeypatch):  # noqa: F811
+def test_a_hub_out_of_reach_is_no_reason_to_fail(login, doctor, monkeypatch):
     from huggingface_hub import constants
 
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
@@ -64,7 +63,7 @@ def test_a_hub_out_of_reach_is_no_reason_to_fail(login, doctor, monkeypatch):  #
     assert checks["hub"]["value"].startswith("cannot reach the Hub at http://127.0.0.1:9 (")
 
 
-def test_the_cache_is_measured(login, doctor, tmp_path):  # noqa: F811
+def test_the_cache_is_measured(login, doctor, tmp_path):
     _, checks, _ = doctor()
     assert checks["cache"]["value"].startswith(f"empty ({tmp_path / 'cache'})")
     blob = tmp_path / "cache" / "models--ada--tiny" / "snapshots" / ("0" * 40) / "model.safetensors"
