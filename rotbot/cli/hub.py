@@ -28,9 +28,7 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Check everything, list 
 PullDryRun = Annotated[bool, typer.Option("--dry-run", help="List what would be written, download nothing.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace OUT if it is not empty.")]
 AsJson = Annotated[bool, typer.Option("--json", help="The result as JSON on stdout, for machines.")]
-Out = Annotated[
-    Path | None, typer.Argument(metavar="[OUT]", help="The folder to write (default: the name in REPO_ID).")
-]
+Out = Annotated[Path | None, typer.Argument(metavar="OUT", help="The folder to write (default: the name in REPO_ID).")]
 
 
 def push_dataset(

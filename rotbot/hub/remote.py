@@ -114,11 +114,18 @@ def start_branch(target: Target, note: Note) -> None:
 
 
 def tag_commit(target: Target, tag: str, commit: str, note: Note) -> None:
-    """Give a commit a name. Raises :class:`~rotbot.errors.HubError` if the Hub refuses."""
+    """Give a commit a name. Raises :class:`~rotbot.errors.HubError` if the Hub refuses, or has given it to another."""
     from huggingface_hub import HfApi
 
-    with explained(f"{target.repo}: commit {commit[:8]} is pushed, but not tagged {tag}"):
-        patiently(lambda: HfApi().create_tag(target.repo, repo_type=target.kind, tag=tag, revision=commit), note)
+    subject = f"{target.repo}: commit {commit[:8]} is pushed, but not tagged {tag}"
+    with explained(subject):
+        patiently(
+            lambda: HfApi().create_tag(target.repo, repo_type=target.kind, tag=tag, revision=commit, exist_ok=True),
+            note,
+        )
+        state = patiently(lambda: look(target), note)
+    if state is None or state.tags.get(tag) != commit:
+        raise HubError(f"{subject}: another commit got that name in the meantime")
 
 
 def send(

@@ -203,6 +203,30 @@ def test_a_commit_whose_answer_was_lost_is_not_made_twice(hub, login, no_waiting
     assert hub.calls("commit") == 1
 
 
+@pytest.mark.parametrize("endpoint", ["create", "branch", "tag", "lfs-put"])
+def test_what_was_done_when_its_answer_was_lost_is_taken_as_done(hub, login, no_waiting, dataset, endpoint):
+    hub.break_next(endpoint, "cut", after=True)
+    done = push_dataset(dataset, HubId("ada/shapes", "next"), tag="v1")
+    repo = hub.repo("ada/shapes", "dataset")
+    assert repo.tags == {"v1": done.commit} == {"v1": repo.branches["next"]}
+    assert len(repo.history("next")) == 2
+
+
+def test_a_tag_that_another_took_in_the_meantime_is_not_called_ours(hub, login, dataset, monkeypatch):
+    from huggingface_hub import HfApi
+
+    create_tag = HfApi.create_tag
+
+    def late(self, *args, **kwargs):
+        repo = hub.repo("ada/shapes", "dataset")
+        repo.tags["v1"] = repo.history("main")[-1].oid
+        return create_tag(self, *args, **kwargs)
+
+    monkeypatch.setattr(HfApi, "create_tag", late)
+    with pytest.raises(HubError, match="is pushed, but not tagged v1: another commit got that name in the meantime"):
+        push_dataset(dataset, tag="v1")
+
+
 def test_who_is_overtaken_does_not_overwrite(hub, login, no_waiting, dataset, monkeypatch):
     """Someone else commits after we looked and before our commit."""
     from huggingface_hub import HfApi
