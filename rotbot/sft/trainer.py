@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import math
 import time
 from collections.abc import Callable
@@ -100,11 +101,15 @@ def train(run: Run, resume: bool = False, watch: Callable[[Progress], None] | No
             told = validation is not None or step % config.log_every == 0
             if told and metrics is not None:
                 metrics.write(progress)
-            if save and leads:  # after the metrics: a resumed run drops the lines beyond its checkpoint, but cannot add any
+            if (
+                save and leads
+            ):  # after the metrics: a resumed run drops the lines beyond its checkpoint, but cannot add any
                 assert validation is not None
                 position = Position(step, run.stream.epoch, run.stream.index, tokens, validation.loss, settings)
                 state = {"model": run.model.state_dict(), "optimizers": run.optimizers.state_dict()}
                 save_checkpoint(checkpoints, position, state)
+            if validation is not None:
+                _release_memory()
             if told:
                 since, tokens_since = time.monotonic(), tokens
                 if watch is not None:
@@ -156,6 +161,14 @@ def validate(run: Run, step: int) -> Validation:
         raise _diverged(step, f"validation loss {loss}")
     tokens = run.validation.completion_tokens
     return Validation(loss / tokens, right / tokens, exact / len(run.validation))
+
+
+def _release_memory() -> None:
+    """Give freed memory back to the system (glibc). Packs differ in shape, so without this the heap falls to pieces: a
+    process that needs 2 GB held 6 after an hour."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
 
 
 def _diverged(step: int, got: str) -> TrainingDiverged:

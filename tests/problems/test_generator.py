@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from itertools import islice
 from math import prod
 
@@ -11,6 +12,7 @@ import pytest
 from rotbot import Problem
 from rotbot.errors import InputError
 from rotbot.problems import LEVELS, Level, get_level, level_of, ops, parse_levels, sample, seeds, stream
+from rotbot.problems.op import Op
 from rotbot.problems.rows import draft, make_item
 
 DRAFTS = 2_000
@@ -71,16 +73,30 @@ def test_a_level_of_ones_own():
         assert len(item.problem.specs) <= 2
 
 
-def test_every_op_appears_and_no_family_dominates(drafts):
-    counts = Counter(program.calls[i].op for _, program, _ in drafts for i in program.live)
+def test_every_op_appears_and_no_family_dominates():
+    levels = [replace(level, ops=(), held_out=True) for level in LEVELS[:6]]
+    counts: Counter[Op] = Counter()
+    for i in range(4_000):
+        program, _ = draft(seeds.item_seed(12, i), levels[i % 6])
+        counts.update(program.calls[k].op for k in program.live)
     declared = {(family, name) for family, names in ops().items() for name in names}
     assert {(op.family, op.name) for op in counts} == declared
-    assert len(declared) >= 40
-    assert len(ops()) >= 8
     families = Counter(op.family for op in counts.elements())
     shares = {family: n / families.total() for family, n in families.items()}
-    assert min(shares.values()) > 0.05, shares
-    assert max(shares.values()) < 0.20, shares
+    assert min(shares.values()) > 0.02, shares
+    assert max(shares.values()) < 0.15, shares
+
+
+def test_complex_results_go_on_as_people_go_on():
+    """After a Fourier transform: back, a part of it, its absolute value, or the end; seldom a view."""
+    levels = [replace(level, ops=(), held_out=True) for level in LEVELS[2:6]]
+    after: Counter[str] = Counter()
+    for i in range(2_000):
+        program, _ = draft(seeds.item_seed(13, i), levels[i % 4])
+        for call in (program.calls[k] for k in program.live):
+            if call.inputs and program.values[call.inputs[0]].dtype == "complex64":
+                after[call.op.family] += 1
+    assert after["fft"] + after["elementwise"] + after["linalg"] > 0.45 * after.total(), after
 
 
 def test_programs_are_not_only_chains(drafts):

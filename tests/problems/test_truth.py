@@ -1,27 +1,24 @@
-"""The answers, derived again by other means, and every spelling of every op held against eager torch."""
+"""The answers, derived again by other means."""
 
 from __future__ import annotations
 
-from random import Random
+from dataclasses import replace
 
 import pytest
 import torch
-import torch.nn.functional as F
-from torch import nn
 
 from rotbot import Problem, ShapeTrace
-from rotbot.problems import FAMILIES, LEVELS, seeds
-from rotbot.problems.composer import RANKS
-from rotbot.problems.op import Context, broadcast, easy_product
+from rotbot.problems import LEVELS, seeds
+from rotbot.problems.op import broadcast, easy_product
 from rotbot.problems.rows import make_item
 from rotbot.problems.verify import Disagreement, run_eagerly, verify
 
-OPS = [op for declared in FAMILIES.values() for op in declared]
+EVERY_OP = [replace(level, ops=(), held_out=True) for level in LEVELS[:6]]
 
 
 @pytest.fixture(scope="module")
 def items():
-    return [make_item(seeds.item_seed(21, i), LEVELS[i % 6]) for i in range(300)]
+    return [make_item(seeds.item_seed(21, i), EVERY_OP[i % 6]) for i in range(400)]
 
 
 def test_final_shape_is_eager_torchs(items):
@@ -39,10 +36,15 @@ def test_every_step_is_what_torch_functions_return(items):
 
         def __torch_function__(self, func, types, args=(), kwargs=None):
             result = func(*args, **(kwargs or {}))
-            for tensor in result if isinstance(result, (tuple, list)) else (result,):
-                if isinstance(tensor, torch.Tensor):
-                    self.shapes.add(tuple(tensor.shape))
+            self.add(result)
             return result
+
+        def add(self, result) -> None:
+            if isinstance(result, torch.Tensor):
+                self.shapes.add(tuple(result.shape))
+            elif isinstance(result, (tuple, list)):
+                for item in result:
+                    self.add(item)
 
     brackets = ("add dimension", "slice dim", "select index")  # several may be one call in eager torch
     for item in items:
@@ -56,39 +58,6 @@ def test_trace_text_reads_back(items):
     for item in items:
         assert ShapeTrace.parse(item.trace.completion()) == item.trace
         assert item.trace.completion().split("</think>\n")[1] == f"final: {list(item.trace.final)}"
-
-
-@pytest.mark.parametrize("op", OPS, ids=lambda op: f"{op.family}-{op.name}")
-def test_every_spelling_is_valid_eager_code(op):
-    """Each spelling of 40 draws runs on real tensors and gives the shapes the declaration claims."""
-    draws = 0
-    for attempt in range(4_000):
-        rng = Random(f"{op.name}{attempt}")
-        rank = min(max(rng.choice(RANKS), op.ranks[0]), op.ranks[1])
-        shape = tuple(rng.choice((1, 2, 3, 4, 6, 8, 12)) for _ in range(rank))
-        context = Context(
-            rng, LEVELS[5], shape, contiguous=rng.random() < 0.5, steps_left=rng.choice((1, 2, 3)), new_args=2
-        )
-        draw = op.sample(context)
-        if draw is None:
-            continue
-        draws += 1
-        tensor = torch.zeros(shape)
-        names = {"x": tensor, "torch": torch, "F": F, "nn": nn}
-        for name, operand in zip("yz", context.operands, strict=False):
-            names[name] = torch.zeros(operand.shape, dtype=getattr(torch, operand.dtype))
-        for spelling in draw.spellings:
-            code = spelling
-            for dim in range(rank):
-                code = code.replace(f"${dim}", f"x.size({dim})")
-            result = eval(code.replace("$", ""), dict(names))
-            results = result if isinstance(result, (tuple, list)) else (result,)
-            assert tuple(tuple(r.shape) for r in results) == draw.outputs, spelling
-            if draw.fresh or (draw.keeps and not draw.steps > 1):
-                assert all(r.is_contiguous() for r in results), spelling
-        if draws == 40:
-            break
-    assert draws == 40, f"{op.name} applied to {draws} of 4000 shapes"
 
 
 def test_a_disagreement_is_an_error_that_says_between_whom(items):
@@ -117,7 +86,7 @@ def test_eager_is_asked_too(items):
 def _written(item):
     from rotbot.problems.rows import draft
 
-    return draft(item.seed, LEVELS[item.level])[1]
+    return draft(item.seed, EVERY_OP[item.level])[1]
 
 
 @pytest.mark.parametrize(

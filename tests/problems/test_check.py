@@ -1,0 +1,175 @@
+"""``rotbot check``: a clean dataset passes, and every way to spoil one is told."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from rotbot import Problem
+from rotbot.errors import InputError
+from rotbot.problems import LEVELS, build
+from rotbot.problems.check import check
+from rotbot.problems.parts import Recipe
+from rotbot.problems.shards import SCHEMA
+from rotbot.problems.witness import contradiction, observe
+from rotbot.shapes.trace import ShapeTrace
+
+
+@pytest.fixture(scope="module")
+def clean(tmp_path_factory) -> Path:
+    out = tmp_path_factory.mktemp("check") / "data"
+    build.build(out, Recipe(150, 7, LEVELS[:6], eval_rows=1), workers=2)
+    return out
+
+
+@pytest.fixture
+def folder(clean, tmp_path):
+    return Path(shutil.copytree(clean, tmp_path / "data"))
+
+
+def faults(report):
+    return {kind: count for kind, count in report.faults.items() if kind != "balance"}
+
+
+def test_a_clean_dataset_has_no_faults(clean):
+    report = check(clean, workers=2, sample=40)
+    assert faults(report) == {}, report.examples
+    files = list(clean.rglob("*.parquet"))
+    assert sum(report.rows.values()) == sum(pq.read_metadata(path).num_rows for path in files)
+    assert report.overlaps == 0
+    assert report.regenerated >= 30
+    assert abs(sum(report.families.values()) - 1) < 1e-9
+
+
+def spoil(folder, change, split="sft/train", row=0):
+    """Rewrite one row of a split."""
+    path = next(folder.glob(f"{split}-*.parquet"))
+    rows = pq.read_table(path).to_pylist()
+    change(rows[row])
+    pq.write_table(pa.Table.from_pylist(rows, schema=SCHEMA), path)
+    return rows[row]
+
+
+def set_all(row, trace):
+    """A row whose columns agree with each other on a false trace."""
+    claimed = ShapeTrace.parse(trace)
+    row["trace"], row["final"] = trace, list(claimed.final)
+    row["completion"] = [{"role": "assistant", "content": claimed.completion()}]
+
+
+def false_final(row):
+    steps, _, final = row["trace"].rpartition("\nfinal: ")
+    wrong = final.replace("[", "[7, ") if final != "[]" else "[7]"
+    before, arrow, _ = steps.rpartition(" -> ")
+    set_all(row, f"{before}{arrow}{wrong}\nfinal: {wrong}")
+
+
+def right_row(folder):
+    """The number of the first right program with two steps or more."""
+    rows = pq.read_table(next(folder.glob("sft/train-*.parquet"))).to_pylist()
+    return next(i for i, row in enumerate(rows) if row["outcome"] == "ok" and row["n_steps"] > 2 and row["final"])
+
+
+def test_a_false_final_is_found_by_running_it(folder):
+    spoil(folder, false_final, row=right_row(folder))
+    report = check(folder, sample=0)
+    assert faults(report)["truth"] == 1
+    assert "final: eager torch gives" in report.examples["truth"][0].what
+
+
+def test_a_false_step_is_found_though_the_final_is_right(folder):
+    def change(row):
+        first, rest = row["trace"].split("\n", 1)
+        set_all(row, first.replace(" -> [", " -> [9, ", 1) + "\n" + rest)
+
+    row = right_row(folder)
+    spoil(folder, change, row=row)
+    report = check(folder, sample=0)
+    assert faults(report)["truth"] == 1
+    assert "step 0: no eager call is" in report.examples["truth"][0].what
+
+
+@pytest.mark.parametrize(
+    ("change", "kind"),
+    [
+        (lambda row: row.update(id="0" * 64), "id"),
+        (lambda row: row["prompt"][0].update(content="Code: 'y = x'\nArgs: {'x': [2]}\nTarget: y"), "prompt"),
+        (lambda row: row["completion"][0].update(content="</think>\nfinal: [2]"), "completion"),
+        (lambda row: row.update(final=[1, 2, 3, 4, 5, 6, 7]), "final"),
+        (lambda row: row.update(outcome="maybe"), "outcome"),
+        (lambda row: row.update(n_steps=77), "n_steps"),
+        (lambda row: row.update(ops=["view"] * 9), "ops"),
+        (lambda row: row.update(families=["nn", "zoo"]), "families"),
+        (lambda row: row.update(trace="hello"), "trace"),
+        (lambda row: row.update(code="import os\nos.system('true')"), "unusable row"),
+        (lambda row: row.update(code="y = ("), "unusable row"),
+        (lambda row: row.update(args=[]), "unusable row"),
+    ],
+)
+def test_every_column_is_checked(folder, change, kind):
+    spoil(folder, change)
+    assert faults(check(folder, sample=0)).get(kind, 0) >= 1
+
+
+def test_nothing_is_run_that_the_tracer_refuses(folder, tmp_path):
+    spoil(folder, lambda row: row.update(code=f"open({str(tmp_path / 'pwned')!r}, 'w')\ny = x.T"))
+    assert "unusable row" in faults(check(folder, sample=0))
+    assert not (tmp_path / "pwned").exists()
+
+
+def test_a_row_in_the_wrong_split_and_an_overlap(folder):
+    moved = pq.read_table(next(folder.glob("sft/train-*.parquet"))).slice(right_row(folder), 1).to_pylist()[0]
+    spoil(folder, lambda row: (row.clear(), row.update(moved)), split="eval/id")
+    found = faults(check(folder, sample=0))
+    assert found["place"] == 1
+    assert found["overlap"] == 1
+    assert found["repeated id"] == 1
+
+
+def test_rows_that_the_generator_does_not_make_again(folder):
+    spoil(folder, lambda row: row.update(seed=row["seed"] + 1))
+    report = check(folder, sample=10_000)
+    assert report.faults["determinism"] >= 1
+
+
+def test_another_schema_and_no_dataset(folder, tmp_path):
+    path = next(folder.glob("sft/test-*.parquet"))
+    pq.write_table(pq.read_table(path).drop(["level"]), path)
+    report = check(folder, sample=0)
+    assert report.examples["schema"][0].what == "expected level: int32"
+    with pytest.raises(InputError, match="expected a dataset with sft, rl, eval in"):
+        check(tmp_path / "nothing")
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "y = x[1:, None, 2]", "y = x[1:][None][:, 0]", "y = nn.Linear(6, 2)(x).relu()", "y = 2 - x.T // 3",
+        "x += 1\ny = -x",
+        "y = x.max(1).values[idx]", "y = torch.linalg.qr(x)[0] @ x", "y = torch.fft.rfft(x).abs()",
+        "x[0] = 1\ny = x.mT",
+        "y, _ = nn.LSTM(6, 5, batch_first=True)(x[None])", "a, *b = x\ny = torch.stack(b)",
+        "y = x[[0, 1], :, None][:, idx]",
+    ],
+)  # fmt: skip
+def test_the_witness_agrees_with_what_is_so(code):
+    problem = Problem(code, {"x": [4, 6], "idx": "2:int64"}, "y")
+    read_back = ShapeTrace.parse(problem.truth().render())
+    assert contradiction(read_back, observe(problem, None)) is None
+
+
+def test_the_command(clean, tmp_path):
+    command = [sys.executable, "-m", "rotbot", "check", str(clean), "--json", "--sample", "5", "--workers", "1"]
+    done = subprocess.run([*command, "--plot", str(tmp_path / "d.png")], capture_output=True, text=True, check=False)
+    data = json.loads(done.stdout)
+    assert done.returncode == (0 if data["clean"] else 1)
+    assert data["overlaps"] == 0
+    assert (tmp_path / "d.png").read_bytes().startswith(b"\x89PNG")
+    assert set(data["faults"]) <= {"balance"}
