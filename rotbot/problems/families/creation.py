@@ -20,9 +20,9 @@ from rotbot.shapes.arguments import DEFAULT_DTYPE
 FAMILY = "creation"
 
 
-def _sizes(c: Context) -> tuple[Shape, str, str]:
-    """A shape, its sizes as numbers, and as they are written where some are sizes of ``x``."""
-    if c.coin(0.5):
+def _sizes(c: Context, related: float = 0.5) -> tuple[Shape, str, str]:
+    """A shape, its sizes as numbers, and as they are written where some are those of ``x`` (chance ``related``)."""
+    if c.coin(related):
         start = c.rng.randrange(c.rank)
         parts = [(c.x[i], f"${i}") for i in range(start, c.rank)]
         if len(parts) < 4 and c.coin(0.4):
@@ -137,7 +137,7 @@ def _new(name: str) -> Sampler:
     """``x.new_zeros(...)``: of the same dtype, of any shape."""
 
     def sample(c: Context) -> Draw | None:
-        shape, numbers, sizes = _sizes(c)
+        shape, numbers, sizes = _sizes(c, related=0.8)
         if name == "new_full":
             comma = "," if len(shape) == 1 else ""
             spellings = (f"$x.new_full({tupled(shape)}, 1.0)", f"$x.new_full(({sizes}{comma}), 0.0)")

@@ -112,7 +112,7 @@ def _combinations(c: Context) -> Draw | None:
 OPS = (
     Op("cat", FAMILY, _cat, weight=2.4, joins=True, dtypes=ANY),
     Op("stack", FAMILY, _stack, ranks=(1, 4), weight=2.2, joins=True, dtypes=ANY),
-    Op("hstack", FAMILY, _stacked("hstack", 1), ranks=(1, 4), weight=0.7, joins=True, dtypes=REAL),
+    Op("hstack", FAMILY, _stacked("hstack", 1), ranks=(1, 4), weight=0.7, dtypes=REAL),
     Op("vstack", FAMILY, _stacked("vstack", 0), ranks=(2, 4), weight=0.7, dtypes=REAL),
     Op("dstack", FAMILY, _stacked("dstack", 2), ranks=(3, 4), weight=0.6, dtypes=REAL),
     Op("column_stack", FAMILY, _column_stack, ranks=(1, 3), weight=0.7, dtypes=REAL),

@@ -190,7 +190,7 @@ OPS = (
     Op("matrix_power", FAMILY, _matrix_power, ranks=(2, 4), weight=0.3, argument=square),
     Op("matrix_exp", FAMILY, _of_square("matrix", ("torch.linalg.matrix_exp({})", "torch.matrix_exp({})")),
        ranks=(2, 4), weight=0.3, argument=square),
-    Op("cond", FAMILY, _of_square("scalar", ("torch.linalg.cond({})",)), ranks=(2, 4), weight=0.4, argument=square),
+    Op("cond", FAMILY, _of_square("scalar", ("torch.linalg.cond({})",)), ranks=(2, 4), weight=0.6, argument=square),
     Op("matrix_norm", FAMILY, _matrix_norm, ranks=(2, 4), weight=0.4),
     Op("vector_norm", FAMILY, _vector_norm, ranks=(1, 4), weight=0.4),
     Op("matrix_rank", FAMILY, _matrix_rank, ranks=(2, 4), weight=0.4),

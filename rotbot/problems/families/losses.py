@@ -7,21 +7,21 @@ from rotbot.problems.op import INDEX_DTYPE, Context, Draw, Op, Sampler, Shape
 FAMILY = "losses"
 
 
-def _reduced(c: Context, shape: Shape, call: str, module: str = "", means: tuple[str, ...] = ("",)) -> Draw:
+def _reduced(
+    c: Context, shape: Shape, call: str, module: str, reductions: tuple[str, ...] = ("", "", "mean", "sum")
+) -> Draw:
     """The call (all but its last bracket) with a reduction: none gives ``shape``, any other a number.
 
     ``module`` names the ``nn`` class that does the same.
     """
     if c.last and c.coin(0.5):
-        reduction = c.rng.choice(("", "", "sum", *means))
+        reduction = c.rng.choice(reductions)
         tail, out = (f", reduction='{reduction}'" if reduction else ""), ()
     else:
         tail, out = ", reduction='none'", shape
-    spellings = [f"{call}{tail})"]
-    if module:
-        operands = call.partition("(")[2]
-        spellings.append(f"nn.{module}({tail.removeprefix(', ')})({operands})")
-    return Draw((out,), tuple(spellings), keeps=False)
+    operands = call.partition("(")[2]
+    spellings = (f"{call}{tail})", f"nn.{module}({tail.removeprefix(', ')})({operands})")
+    return Draw((out,), spellings, keeps=False)
 
 
 def _pointwise(name: str, module: str) -> Sampler:
@@ -36,7 +36,7 @@ def _pointwise(name: str, module: str) -> Sampler:
 
 def _kl_div(c: Context) -> Draw | None:
     y = c.partner(lambda y: y == c.x, lambda: c.x)
-    return None if y is None else _reduced(c, c.x, "F.kl_div($x, $y", "KLDivLoss", ("batchmean", "batchmean"))
+    return None if y is None else _reduced(c, c.x, "F.kl_div($x, $y", "KLDivLoss", ("batchmean", "batchmean", "sum"))
 
 
 def _classes(name: str, module: str) -> Sampler:
@@ -90,18 +90,18 @@ def _triplet(c: Context) -> Draw | None:
 
 
 OPS = (
-    Op("cross_entropy", FAMILY, _classes("cross_entropy", "CrossEntropyLoss"), ranks=(2, 4), weight=0.5),
-    Op("cross_entropy_tokens", FAMILY, _tokens, ranks=(3, 3), weight=0.8),
-    Op("nll_loss", FAMILY, _classes("nll_loss", "NLLLoss"), ranks=(2, 4), weight=0.3),
-    Op("mse_loss", FAMILY, _pointwise("mse_loss", "MSELoss"), ranks=(1, 4), weight=0.3),
-    Op("l1_loss", FAMILY, _pointwise("l1_loss", "L1Loss"), ranks=(1, 4), weight=0.3),
+    Op("cross_entropy", FAMILY, _classes("cross_entropy", "CrossEntropyLoss"), ranks=(2, 4), weight=0.7),
+    Op("cross_entropy_tokens", FAMILY, _tokens, ranks=(3, 3), weight=1.1),
+    Op("nll_loss", FAMILY, _classes("nll_loss", "NLLLoss"), ranks=(2, 4), weight=0.5),
+    Op("mse_loss", FAMILY, _pointwise("mse_loss", "MSELoss"), ranks=(1, 4), weight=0.5),
+    Op("l1_loss", FAMILY, _pointwise("l1_loss", "L1Loss"), ranks=(1, 4), weight=0.4),
     Op("smooth_l1_loss", FAMILY, _pointwise("smooth_l1_loss", "SmoothL1Loss"), ranks=(1, 4), weight=0.3),
     Op("huber_loss", FAMILY, _pointwise("huber_loss", "HuberLoss"), ranks=(1, 4), weight=0.3),
     Op("binary_cross_entropy_with_logits", FAMILY,
-       _pointwise("binary_cross_entropy_with_logits", "BCEWithLogitsLoss"), ranks=(1, 4), weight=0.3),
+       _pointwise("binary_cross_entropy_with_logits", "BCEWithLogitsLoss"), ranks=(1, 4), weight=0.4),
     Op("soft_margin_loss", FAMILY, _pointwise("soft_margin_loss", "SoftMarginLoss"), ranks=(1, 4), weight=0.25),
-    Op("kl_div", FAMILY, _kl_div, ranks=(1, 4), weight=0.3),
+    Op("kl_div", FAMILY, _kl_div, ranks=(1, 4), weight=0.4),
     Op("cosine_embedding_loss", FAMILY, _pairs("cosine_embedding_loss", "CosineEmbeddingLoss"),
        ranks=(2, 2), weight=0.5),
-    Op("triplet_margin_loss", FAMILY, _triplet, ranks=(2, 2), weight=0.5),
+    Op("triplet_margin_loss", FAMILY, _triplet, ranks=(2, 2), weight=0.7),
 )  # fmt: skip

@@ -112,8 +112,8 @@ def _mirrored(name: str) -> Sampler:
 
 
 OPS = (
-    Op("transpose", FAMILY, _transpose, ranks=(2, 5), weight=1.5, dtypes=ANY),
-    Op("permute", FAMILY, _permute, ranks=(2, 5), weight=1.5, dtypes=ANY),
+    Op("transpose", FAMILY, _transpose, ranks=(2, 5), weight=2.0, dtypes=ANY),
+    Op("permute", FAMILY, _permute, ranks=(2, 5), weight=2.0, dtypes=ANY),
     Op("t", FAMILY, _t, ranks=(2, 2), weight=0.8, dtypes=ANY),
     Op("mT", FAMILY, _mt, ranks=(2, 5), weight=0.6, dtypes=REAL),
     Op("movedim", FAMILY, _movedim, ranks=(2, 5), dtypes=REAL),

@@ -135,8 +135,8 @@ OPS = (
     Op("mode", FAMILY, _chosen("mode"), weight=0.25, dtypes=NUMBERS),
     Op("argmax", FAMILY, _place("argmax"), weight=0.5, dtypes=NUMBERS),
     Op("argmin", FAMILY, _place("argmin"), weight=0.3, dtypes=NUMBERS),
-    Op("all", FAMILY, _reduction("all", pairs=False, result="bool"), weight=0.6, dtypes=("bool",)),
-    Op("any", FAMILY, _reduction("any", pairs=False, result="bool"), weight=0.6, dtypes=("bool",)),
+    Op("all", FAMILY, _reduction("all", pairs=False, result="bool"), weight=0.9, dtypes=("bool",)),
+    Op("any", FAMILY, _reduction("any", pairs=False, result="bool"), weight=0.9, dtypes=("bool",)),
     Op("logsumexp", FAMILY, _reduction("logsumexp", whole=False), weight=0.3),
     Op("norm", FAMILY, _reduction("norm", first="2"), weight=0.3),
     Op("nansum", FAMILY, _reduction("nansum"), weight=0.2),
@@ -145,6 +145,6 @@ OPS = (
     Op("count_nonzero", FAMILY, _count_nonzero, weight=0.25, dtypes=REAL),
     Op("aminmax", FAMILY, _pair_of("aminmax", ("min", "max")), weight=0.25),
     Op("std_mean", FAMILY, _pair_of("std_mean", ()), weight=0.2),
-    Op("var_mean", FAMILY, _pair_of("var_mean", ()), weight=0.25),
+    Op("var_mean", FAMILY, _pair_of("var_mean", ()), weight=0.35),
     Op("trace", FAMILY, _trace, ranks=(2, 2), weight=1.5, argument=square),
 )

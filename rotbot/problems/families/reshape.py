@@ -177,14 +177,14 @@ def _atleast_3d(c: Context) -> Draw | None:
 
 
 OPS = (
-    Op("view", FAMILY, _view, ranks=(1, 4), weight=3.0, dtypes=REAL),
-    Op("reshape", FAMILY, _reshape, ranks=(1, 4), weight=2.0, dtypes=REAL),
-    Op("flatten", FAMILY, _flatten, ranks=(2, 5), weight=1.6, dtypes=ANY),
+    Op("view", FAMILY, _view, ranks=(1, 4), weight=4.0, dtypes=REAL),
+    Op("reshape", FAMILY, _reshape, ranks=(1, 4), weight=3.0, dtypes=REAL),
+    Op("flatten", FAMILY, _flatten, ranks=(2, 5), weight=2.2, dtypes=ANY),
     Op("unflatten", FAMILY, _unflatten, ranks=(1, 4), dtypes=REAL),
-    Op("squeeze", FAMILY, _squeeze, ranks=(1, 5), weight=2.5, dtypes=ANY),
-    Op("unsqueeze", FAMILY, _unsqueeze, ranks=(1, 4), weight=0.8, dtypes=ANY),
+    Op("squeeze", FAMILY, _squeeze, ranks=(1, 5), weight=1.3, dtypes=ANY),
+    Op("unsqueeze", FAMILY, _unsqueeze, ranks=(1, 4), weight=1.1, dtypes=ANY),
     Op("ravel", FAMILY, _ravel, ranks=(2, 4), weight=0.4, dtypes=REAL),
-    Op("view_as", FAMILY, _view_as, ranks=(1, 4), weight=0.8, joins=True),
+    Op("view_as", FAMILY, _view_as, ranks=(1, 4), weight=0.8),
     Op("reshape_as", FAMILY, _reshape_as, ranks=(1, 4), weight=0.6),
     Op("atleast_2d", FAMILY, _atleast_2d, ranks=(1, 2), weight=0.3, dtypes=REAL),
     Op("atleast_3d", FAMILY, _atleast_3d, ranks=(1, 3), weight=0.3, dtypes=REAL),

@@ -82,7 +82,7 @@ def _rows(c: Context, dim: int) -> Shape | None:
 
 
 def _index_add(c: Context) -> Draw | None:
-    dim = 0 if c.coin(0.5) else c.wide()
+    dim = 0 if c.x[0] > 1 and c.coin(0.5) else c.wide()
     rows = _rows(c, dim)
     shape = None if rows is None else c.replaced(dim, rows[0])
     if shape is None or c.partner(lambda z: z == shape, lambda: shape) is None:
@@ -91,7 +91,7 @@ def _index_add(c: Context) -> Draw | None:
 
 
 def _index_copy(c: Context) -> Draw | None:
-    dim = 0 if c.coin(0.5) else c.wide()
+    dim = 0 if c.x[0] > 1 and c.coin(0.5) else c.wide()
     rows = _rows(c, dim)
     shape = None if rows is None else c.replaced(dim, rows[0])
     if shape is None or c.partner(lambda z: z == shape, lambda: shape) is None:
