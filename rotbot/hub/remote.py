@@ -10,7 +10,18 @@ from typing import TYPE_CHECKING
 from rotbot.errors import HubError, InputError
 from rotbot.hub.content import CARD, Change, Content, compare
 from rotbot.hub.ids import Kind
-from rotbot.hub.trouble import WAITS, Note, client_errors, explain, explained, is_passing, patiently, pause_after
+from rotbot.hub.trouble import (
+    TOO_MANY,
+    WAITS,
+    Note,
+    client_errors,
+    explain,
+    explained,
+    is_passing,
+    patiently,
+    pause_after,
+    status_of,
+)
 
 if TYPE_CHECKING:
     from huggingface_hub import CommitOperationAdd, CommitOperationDelete
@@ -134,24 +145,25 @@ def send(
     """Make ``changes`` on top of ``parent`` in one commit → its id, the address of the pull request if it is one.
 
     After a passing failure it is tried again, unless the commit was made and only the answer was lost; a pull request
-    is not, for there would be two. Raises :class:`~rotbot.errors.HubError`; the branch is then at ``parent``, or where
-    someone else moved it.
+    is not, for there might be two, except where the Hub asked for a pause. Raises :class:`~rotbot.errors.HubError`; the
+    branch is then at ``parent``, or where someone else moved it.
     """
     operations = _operations(files, changes)
     message = f"Push {len(changes)} file{'s' if len(changes) > 1 else ''} with rotbot"
-    waits = [] if create_pr else list(WAITS)
+    waits = list(WAITS)
     while True:
         try:
             return _send_once(target, operations, message, parent, create_pr)
         except client_errors() as error:
-            if not is_passing(error) or not waits:
+            may_be_done = create_pr and status_of(error) != TOO_MANY
+            if not is_passing(error) or not waits or may_be_done:
                 raise explain(error, target.repo) from error
             failure, wait = error, waits.pop(0)
         seconds = pause_after(failure, wait)
         note(f"{explain(failure, target.repo)}; again in {seconds:.0f} s")
         time.sleep(seconds)
-        head = _head_with(target, files, note)
-        if head is not None and head != parent:
+        head = None if create_pr else _head_with(target, files, note)
+        if head is not None:
             return head, None
 
 

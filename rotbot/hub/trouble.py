@@ -15,7 +15,8 @@ Note = Callable[[str], None]
 WAITS = (1.0, 2.0, 4.0)
 """Seconds before each further try; a ``Retry-After`` of the Hub goes before, up to :data:`LONGEST_WAIT`."""
 LONGEST_WAIT = 60.0
-PASSING = (408, 429, 500, 502, 503, 504)
+TOO_MANY = 429
+PASSING = (408, TOO_MANY, 500, 502, 503, 504)
 """Answers after which the same request may succeed."""
 _CONFLICTS = (409, 412)
 _TOKENS = "https://huggingface.co/settings/tokens"
@@ -143,7 +144,7 @@ def reason(error: BaseException) -> str:
         return f"in conflict with what is on the Hub ({said})"
     if status == 412:
         return f"someone else has committed there in the meantime ({said})"
-    if status == 429:
+    if status == TOO_MANY:
         return "the Hub asks for a pause (429, too many requests)"
     if status is not None and status >= 500:
         return f"the Hub has trouble of its own ({status}: {said})"

@@ -252,6 +252,8 @@ def test_a_pull_request_is_never_made_twice(hub, login, no_waiting, dataset):
     with pytest.raises(HubError, match="trouble of its own"):
         push_dataset(dataset, create_pr=True)
     assert list(hub.repo("ada/shapes", "dataset").pulls) == [1]
+    hub.break_next("commit", 429, times=2)
+    assert push_dataset(dataset, create_pr=True).pull_request.endswith("/discussions/2")
 
 
 def test_no_tag_is_said_to_be_made_that_was_not(hub, login, no_waiting, dataset):
