@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from rotbot.errors import HubError
-from rotbot.hub.ids import OTHER, HubId, Kind
+from rotbot.errors import HubError, InputError
+from rotbot.hub.ids import OTHER, HubId, Kind, parse_id
 from rotbot.hub.trouble import Note, explain, explained, patiently, silent
 
 MODEL_FILES = ("*.json", "*.safetensors", "*.jinja", "*.txt")
@@ -54,6 +54,24 @@ def not_found(error: Exception, hub_id: HubId, kind: Kind) -> HubError:
 def fetch_model(hub_id: HubId, note: Note = silent) -> Path:
     """The folder of a model on the Hub, without what loading it does not need. Raises as :func:`fetch` does."""
     return fetch(hub_id, "model", MODEL_FILES, note)
+
+
+def dataset_folder(id_or_path: str, config: str | None = None) -> Path:
+    """The local folder of a dataset: an existing folder, or a Hub ID's files, those of one configuration or all.
+
+    ``datasets`` could read the Hub by itself, but without a network it takes the newest revision it ever prepared.
+    Raises :class:`~rotbot.errors.InputError` for what is neither, :class:`~rotbot.errors.HubError` as :func:`fetch`.
+    """
+    path = Path(id_or_path).expanduser()
+    if path.is_dir():
+        return path
+    hub_id = parse_id(id_or_path)
+    if hub_id is None:
+        raise InputError(f"expected a dataset folder or a Hub ID (owner/name[@revision]), got {id_or_path!r:.200}")
+    try:
+        return fetch(hub_id, "dataset") if config is None else fetch_dataset(hub_id, config)
+    except HubError as error:
+        raise HubError(f"no such dataset folder here, nor from the Hub: {error}", error.passing) from error
 
 
 def fetch_dataset(hub_id: HubId, config: str, note: Note = silent) -> Path:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rotbot.errors import HubError, InputError
-from rotbot.hub.fetch import fetch_dataset
-from rotbot.hub.ids import parse_id
+from rotbot.errors import InputError
+from rotbot.hub.fetch import dataset_folder
 from rotbot.models.folders import atomic_folder
 from rotbot.models.tokenizer import end_ids, load_tokenizer, prompt_text, train_tokenizer
 
@@ -75,7 +73,9 @@ def open_split(dataset: str, name: str, split: str, rows: int | None = None) -> 
     """
     from datasets import load_dataset
 
-    folder = _dataset_folder(dataset, name)
+    if not dataset:
+        raise InputError("data.dataset: expected a dataset folder or a Hub ID, got none; add data.dataset=PATH")
+    folder = dataset_folder(dataset, name)
     try:
         data: Any = load_dataset(str(folder), name, split=split, cache_dir=_local_cache(folder))
     except (ValueError, OSError) as error:
@@ -90,26 +90,6 @@ def open_split(dataset: str, name: str, split: str, rows: int | None = None) -> 
         raise InputError(f"data.dataset: the split {split!r} of {dataset!r} has no rows")
     data = data.select_columns(["prompt", "completion"])
     return data if rows is None or rows >= len(data) else data.select(range(rows))
-
-
-def _dataset_folder(dataset: str, name: str) -> Path:
-    """The folder of a dataset: itself, or the cached files of a Hub ID's configuration ``name``.
-
-    ``datasets`` could read the Hub by itself, but without a network it takes the newest revision it ever prepared.
-    """
-    if not dataset:
-        raise InputError("data.dataset: expected a dataset folder or a Hub ID, got none; add data.dataset=PATH")
-    if os.path.isdir(dataset):
-        return Path(dataset)
-    hub_id = parse_id(dataset)
-    if hub_id is None:
-        raise InputError(
-            f"data.dataset: expected a dataset folder or a Hub ID (owner/name[@revision]), got {dataset!r}"
-        )
-    try:
-        return fetch_dataset(hub_id, name)
-    except HubError as error:
-        raise HubError(f"data.dataset: no such folder here, nor from the Hub: {error}", error.passing) from error
 
 
 def _local_cache(folder: Path) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rotbot.errors import HubError, InputError
-from rotbot.hub.fetch import fetch, fetch_dataset, fetch_model
+from rotbot.hub.fetch import dataset_folder, fetch, fetch_dataset, fetch_model
 from rotbot.hub.ids import HubId
 from rotbot.hub.pull import pull
 from rotbot.hub.push import PushOptions, push
@@ -116,6 +116,18 @@ def test_a_models_name_may_be_a_hub_id_wherever_one_is_named(hub, login, model):
     assert '"bfloat16"' in (resolve("ada/tiny") / "config.json").read_text()
     with pytest.raises(HubError, match="no such folder here, nor from the Hub: ada/none: not on the Hub at"):
         resolve("ada/none")
+
+
+def test_a_datasets_name_may_be_a_folder_or_a_hub_id(hub, pushed):
+    assert dataset_folder(str(pushed), "sft") == pushed
+    assert names(dataset_folder("ada/shapes", "sft")) == ["README.md", "sft/train-00000-of-00002.parquet"]
+    assert dataset_folder("ada/shapes@v1").name == hub.repo("ada/shapes", "dataset").tags["v1"]
+    with pytest.raises(HubError, match="no such dataset folder here, nor from the Hub: ada/none: not on the Hub at"):
+        dataset_folder("ada/none", "sft")
+    with pytest.raises(
+        InputError, match=r"expected a dataset folder or a Hub ID \(owner/name\[@revision\]\), got 'none'"
+    ):
+        dataset_folder("none", "sft")
 
 
 def test_only_the_files_of_a_configuration_are_fetched(hub, login, dataset, tmp_path):
