@@ -12,10 +12,11 @@ from itertools import count
 
 from rotbot.problem import Problem
 from rotbot.problems import seeds
+from rotbot.problems.compose import compose
 from rotbot.problems.families import FAMILIES
 from rotbot.problems.levels import LEVELS, Level, get_level, parse_levels
 
-__all__ = ["FAMILIES", "LEVELS", "Level", "get_level", "ops", "parse_levels", "sample", "stream"]
+__all__ = ["FAMILIES", "LEVELS", "Level", "compose", "get_level", "ops", "parse_levels", "sample", "stream"]
 
 
 def ops() -> dict[str, tuple[str, ...]]:

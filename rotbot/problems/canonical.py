@@ -20,6 +20,9 @@ _WORD = re.compile(
     """,
     re.VERBOSE,
 )
+_ASSIGNED = re.compile(r"^([ ]*[A-Za-z_]\w*(?:, ?[A-Za-z_]\w*)*)=(?!=)", re.MULTILINE)
+"""An assignment without a space: what stands before ``=`` is no keyword argument there."""
+
 _COMMENT = re.compile(r"^#.*\n", re.MULTILINE)
 _FIXED = frozenset(("torch", "F", "nn", "_", *dir(builtins), *kwlist))
 
@@ -32,7 +35,7 @@ def canonical_program(problem: Problem) -> str:
         word = match[0]
         return word if word in _FIXED or word[0] in "'\"" else names.setdefault(word, f"v{len(names)}")
 
-    text = _WORD.sub(rename, _COMMENT.sub("", problem.code))
+    text = _WORD.sub(rename, _ASSIGNED.sub(r"\1 =", _COMMENT.sub("", problem.code)))
     args = sorted(f"{names.get(name, name)}={list(spec.shape)}:{spec.dtype}" for name, spec in problem.specs)
     return f"{text}\n# {'; '.join(args)} -> {names.get(problem.target, problem.target)}"
 

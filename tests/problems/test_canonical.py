@@ -38,6 +38,13 @@ def test_keywords_strings_attributes_and_builtins_are_no_variables():
     )
 
 
+def test_compact_assignments_are_renamed_too():
+    first = Problem("q=s[None,:]\na,b=q.split(1,dim=0)\nf=a", {"s": [16]}, "f")
+    second = Problem("h=x[None,:]\nu,v=h.split(1,dim=0)\nw=u", {"x": [16]}, "w")
+    assert canonical_program(first) == canonical_program(second)
+    assert "v2,v3 =v0.split(1,dim=0)" in canonical_program(first)
+
+
 def test_comments_do_not_count():
     bare = Problem("q = s[None, :]\nf = q.expand(4, -1)", {"s": [16]}, "f")
     told = Problem("q = s[None, :]\n# repeat it\nf = q.expand(4, -1)", {"s": [16]}, "f")
