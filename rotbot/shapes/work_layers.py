@@ -134,7 +134,8 @@ def _max_unpool(call: Call) -> list[str]:
 
 def _tensor_unfold(call: Call) -> list[str]:
     given, paper = call.bound("input dimension size step"), Paper()
-    windows(paper, call.x[given["dimension"]], given["size"], given["step"])
+    size = call.x[given["dimension"]] if call.x else 1
+    windows(paper, size, given["size"], given["step"])
     return paper.items
 
 

@@ -2,8 +2,8 @@
 
 It goes from the left: as long as the sizes differ, the smaller one is multiplied by its next neighbour, until both are
 equal (``[2, 10, 32]`` as ``(20, 4, 8)``: ``2*10 = 20, 4*8 = 32``). Where a ``-1`` comes, the same goes on from the
-right; what is left over on both sides is divided (``[4, 6]`` as ``(3, -1)``: ``4*6 = 24, 24//3 = 8``). Sizes of 1 play
-no part. So no product is larger than it must be.
+right; what is left over is divided, at once where that comes out even (``[12, 56]`` as ``(4, -1)``: ``12//4 = 3,
+3*56 = 168``), else at the end (``[4, 6]`` as ``(3, -1)``: ``4*6 = 24, 24//3 = 8``). Sizes of 1 play no part.
 """
 
 from __future__ import annotations
@@ -49,12 +49,19 @@ def _regroup(paper: Paper, shape: Sequence[int], sizes: Sequence[int], divide: b
         return
     right = _Side(paper, left.old[::-1], new[:gap:-1], flipped=True)
     right.run()
-    ends = [side.open for side in (left, right)]
-    known = paper.product([end[1] for end in ends if end] + right.new)
-    middle = [end[0] for end in ends[:1] if end] + right.old[::-1] + [end[0] for end in ends[1:] if end]
-    number = paper.product(middle)
-    if divide and known != 1 and known:
+    first, last = _open_end(paper, left.open), _open_end(paper, right.open)
+    known = paper.product([*first[1], *last[1], *right.new])
+    number = paper.product([*first[0], *right.old[::-1], *last[0]])
+    if divide and known:
         paper.quotient(number, known)
+
+
+def _open_end(paper: Paper, left_over: tuple[int, int] | None) -> tuple[list[int], list[int]]:
+    """What an end leaves for the -1: factors of the old sizes and of the new ones, divided at once if that is even."""
+    if left_over is None:
+        return [], []
+    a, b = left_over
+    return ([paper.quotient(a, b)], []) if b and a % b == 0 else ([a], [b])
 
 
 def _view(call: Call) -> list[str]:

@@ -107,10 +107,11 @@ def _arange(call: Call) -> list[str]:
     paper = Paper()
     if len(numbers) == len(call.args) > 1 and not {"start", "end", "step"} & set(call.kwargs):
         start, stop, step = (*numbers, 1)[:3]
-        if step > 0 and start < stop:
-            length = paper.total(stop, -start) if start else stop
-            if step > 1:
-                paper.ceiling(length, step)
+        first, last = (start, stop) if step > 0 else (stop, start)
+        if step and first < last:
+            length = paper.total(last, -first) if first else last
+            if abs(step) > 1:
+                paper.ceiling(length, abs(step))
     return paper.items
 
 
