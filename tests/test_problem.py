@@ -18,7 +18,8 @@ SEED = "Code: 'q = s[None, :]\\nf = q.expand(4, -1)'\nArgs: {'s': [16]}\nTarget:
 _names = st.from_regex(r"[a-zé_][a-z0-9_]{0,6}", fullmatch=True).filter(
     lambda s: not keyword.iskeyword(s) and not s.startswith("__")
 )
-_specs = st.builds(ArgSpec, st.lists(st.integers(0, 2**40), max_size=5).map(tuple), st.sampled_from(DTYPES))
+_dims = st.integers(0, 2**40) | st.sampled_from(["B", "T + 1", "3*C", "(T - 1)//2", "B*T//8"])
+_specs = st.builds(ArgSpec, st.lists(_dims, max_size=5).map(tuple), st.sampled_from(DTYPES))
 
 
 def test_the_seed_problem_both_ways() -> None:
@@ -41,6 +42,15 @@ def test_prompt_round_trip(code: str, specs: dict[str, ArgSpec], target: str) ->
     assert Problem.parse(text) == problem
     assert Problem.parse(text).prompt() == text
     assert Problem.parse(f"\n {text}  \n") == problem
+
+
+def test_names_of_dimensions_are_quoted_and_canonical() -> None:
+    problem = Problem("y = w[i]", {"w": ["T", "C*3", 7], "i": "1 + B, 2:int64"}, "y")
+    assert problem.prompt() == "Code: 'y = w[i]'\nArgs: {'w': ['T', '3*C', 7], 'i': 'B + 1,2:int64'}\nTarget: y"
+    assert Problem.parse(problem.prompt()) == problem
+    assert problem.truth().render() == (
+        "step 0: index dim 0 with [B + 1, 2] | [T, 3*C, 7], [B + 1, 2] -> [B + 1, 2, 3*C, 7]\nfinal: [B + 1, 2, 3*C, 7]"
+    )
 
 
 def test_equal_problems_hash_alike_and_the_order_of_arguments_matters() -> None:
@@ -66,7 +76,7 @@ def test_equal_problems_hash_alike_and_the_order_of_arguments_matters() -> None:
         ("f = 1", {}, "if", "target: expected a variable name, got 'if'"),
         ("f = 1", {}, None, "target: expected a variable name, got None"),
         ("f = 1", None, "f", "args: expected a mapping"),
-        ("f = 1", {"s": "x"}, "f", "s: expected dimensions"),
+        ("f = 1", {"s": "x y"}, "f", "s: expected dimensions"),
         ("f = 1", {"1": [2]}, "f", "args: expected variable names, got '1'"),
     ],
 )

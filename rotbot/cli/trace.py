@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,7 +20,9 @@ def trace(
     code: Annotated[str | None, typer.Option("--code", "-c", help="The code itself.", metavar="CODE")] = None,
     arg: Annotated[
         list[str] | None,
-        typer.Option("--arg", "-a", metavar="NAME=SHAPE", help="An argument: x=2,3 or i=3,5:int64. Repeat for each."),
+        typer.Option(
+            "--arg", "-a", metavar="NAME=SHAPE", help="An argument: x=2,3 or i=3,5:int64 or x=B,T,64. Repeat for each."
+        ),
     ] = None,
     target: Annotated[
         str | None, typer.Option("--target", "-t", metavar="NAME", help="The variable asked for (default: the last).")
@@ -33,7 +36,11 @@ def trace(
 
     Exit codes: 0 torch accepts the program, 1 it has a shape error, 2 it cannot be traced.
 
+    A dimension may be a name or an expression of names, and then the shapes are expressions too.
+
     Example: rotbot trace -c 'y = (x @ w).relu()' --arg x=2,3 --arg w=3,4
+
+    Example: rotbot trace -c 'y = torch.cat([x, x], 1).mT' --arg x=B,T,3*C
     """
     from rotbot.cli.snippet import check_complete, read_args, read_code
     from rotbot.shapes.isolation import trace_isolated
@@ -59,13 +66,15 @@ def trace(
 
 
 def trace_data(result: ShapeTrace) -> dict[str, Any]:
-    """A trace for machines: ``target``, ``steps``, ``final`` (a shape, or a list of shapes for a tuple), ``error``."""
+    """A trace for machines: ``target``, ``steps``, ``final`` (a shape, or a list of shapes for a tuple), ``error``, and
+    ``promise``, which says of a symbolic trace for which values it holds."""
     error = result.error
     return {
         "target": result.target,
         "steps": [_step_data(index, step) for index, step in enumerate(result.steps)],
         "final": result.final,
         "error": None if error is None else {"step": error.step, "line": error.line, "reason": error.reason},
+        "promise": None if result.promise is None else asdict(result.promise),
     }
 
 

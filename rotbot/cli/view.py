@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-    from rotbot.shapes.trace import Shape, ShapeTrace, Span, Step
+    from rotbot.shapes.trace import Promise, Shape, ShapeTrace, Span, Step
 
 _PIPE_WIDTH = 200
 _TABLE_WIDTH, _SOURCE_WIDTH = 60, 100
@@ -154,6 +154,15 @@ def verdict(trace: ShapeTrace) -> Text:
     return name if trace.final is None else name.append(": ").append_text(shapes_text(as_shapes(trace.final)))
 
 
+def promise_text(promise: Promise) -> Text:
+    """What a symbolic trace holds for: ``for all large enough B, C with C % 8 == 0 (checked at 5 assignments)``."""
+    from rich.text import Text
+
+    condition = f" with {' and '.join(promise.assumptions)}" if promise.assumptions else ""
+    names = ", ".join(promise.names)
+    return Text(f"for all large enough {names}{condition} (checked at {promise.verified} random assignments)", "dim")
+
+
 def show_trace(out: Console, trace: ShapeTrace, code: str) -> None:
     """Print the whole view: a table (lines in a narrow terminal), the marked source of an error, the verdict."""
     if trace.steps and out.width < _TABLE_WIDTH:
@@ -173,3 +182,5 @@ def show_verdict(out: Console, trace: ShapeTrace, code: str) -> None:
         out.print(marked_source(code, trace.error.line, None if step is None else step.span), soft_wrap=True)
         out.print()
     out.print(verdict(trace), soft_wrap=True)
+    if trace.promise is not None:
+        out.print(promise_text(trace.promise), soft_wrap=True)

@@ -1,8 +1,8 @@
 """A model's completion beside the truth, step by step.
 
 Steps are aligned by their number. A step is true if its operation, input shapes, output shapes and (where torch rejects
-it) reason are exactly the truth's. The work a step may show is judged apart from that (``work_items`` and
-``work_correct``): it makes no step true or false.
+it) reason are exactly the truth's; symbolic dimensions are compared as expressions (``T - 1 + 2`` is ``T + 1``). The
+work a step may show is judged apart from that (``work_items`` and ``work_correct``): it makes no step true or false.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from functools import cached_property
 from itertools import zip_longest
 
 from rotbot.rewards.work import Work, check_work
+from rotbot.shapes.symbols_text import same_dim
 from rotbot.shapes.text import as_shapes, render_final, render_step
 from rotbot.shapes.trace import Shape, ShapeTrace, Step
 
@@ -102,15 +103,26 @@ def compare(truth: ShapeTrace, completion: str) -> Comparison:
         truth=truth,
         pairs=pairs,
         parsed=answered and not claimed.malformed,
-        final_correct=answered and _ending(claimed) == _ending(truth),
+        final_correct=answered and _same_ending(_ending(claimed), _ending(truth)),
         steps_correct=next((pair.index for pair in pairs if not pair.match), len(pairs)),
     )
 
 
 def _same_step(claimed: Step, true: Step) -> bool:
-    return (claimed.op, claimed.inputs, claimed.outputs, claimed.reason) == (
-        true.op, true.inputs, true.outputs, true.reason,
-    )  # fmt: skip
+    return (
+        (claimed.op, claimed.reason) == (true.op, true.reason)
+        and _same_shapes(claimed.inputs, true.inputs)
+        and _same_shapes(claimed.outputs, true.outputs)
+    )
+
+
+def _same_shapes(claimed: tuple[Shape, ...], true: tuple[Shape, ...]) -> bool:
+    """Equal, symbolic dimensions by their canonical form."""
+    if claimed == true:
+        return True
+    return [len(shape) for shape in claimed] == [len(shape) for shape in true] and all(
+        same_dim(a, b) for one, other in zip(claimed, true, strict=True) for a, b in zip(one, other, strict=True)
+    )
 
 
 def _ending(trace: ShapeTrace) -> tuple[Shape, ...] | int | None:
@@ -118,6 +130,12 @@ def _ending(trace: ShapeTrace) -> tuple[Shape, ...] | int | None:
     if trace.error is not None:
         return trace.error.step
     return None if trace.final is None else as_shapes(trace.final)
+
+
+def _same_ending(claimed: tuple[Shape, ...] | int | None, true: tuple[Shape, ...] | int | None) -> bool:
+    if isinstance(claimed, tuple) and isinstance(true, tuple):
+        return _same_shapes(claimed, true)
+    return claimed == true
 
 
 def explain(comparison: Comparison) -> str:
@@ -155,7 +173,7 @@ def _difference(claimed: Step, true: Step) -> str:
     """The first field that differs, in the order in which a step is written."""
     if claimed.op != true.op:
         return f"the operation is {_short(true.op)}, the model wrote {_short(claimed.op)}"
-    if claimed.inputs != true.inputs:
+    if not _same_shapes(claimed.inputs, true.inputs):
         return f"{_short(true.op)} reads {_shapes(true.inputs)}, the model wrote {_shapes(claimed.inputs)}"
     if true.reason is not None:
         wrote = f"the model wrote {_shapes(claimed.outputs)}" if claimed.reason is None else "for another reason"

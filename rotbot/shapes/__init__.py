@@ -21,8 +21,8 @@ __all__ = [
 def trace(code: str, args: Mapping[str, ArgLike], target: str | None = None, isolated: bool = False) -> ShapeTrace:
     """Trace ``code`` and return every step's shapes.
 
-    ``args`` maps each free name to a list of ints or to a text form with a dtype (``'3,5:int64'``); a dimension may also
-    be an expression of names (``['B', 'T', '3*C']``, ``'B,T:int64'``), and then the trace's are too: what a symbolic
+    ``args`` maps each free name to a list of ints or to a text form with a dtype (``'3,5:int64'``); a dimension may be
+    an expression of names (``['B', 'T', '3*C']``, ``'B,T:int64'``), and then the trace's are too: what a symbolic
     trace promises, and what is refused, is said in :mod:`rotbot.shapes.symbolic`. With ``target`` the
     steps are those the target depends on; without, they are all steps, and the last tensor assigned is the target.
     ``isolated=True`` traces in a killable worker process with limits on memory, CPU and wall clock: use it for code

@@ -48,7 +48,7 @@ class ArgSpec:
 
 
 ArgLike = Sequence[int] | Sequence[Dim] | str | ArgSpec
-"""What a caller may give for one argument: ``[2, 3]``, ``'2,3'``, ``'2,3:int64'``, ``['B', 'T', 64]``, ``'B,T,3*C'``."""
+"""What a caller may give for one argument: ``[2, 3]``, ``'2,3'``, ``'2,3:int64'``, ``['B', 'T', 64]``, ``'B,3*C'``."""
 
 
 def parse_arg(value: ArgLike, name: str = "argument") -> ArgSpec:
@@ -70,9 +70,11 @@ def parse_arg(value: ArgLike, name: str = "argument") -> ArgSpec:
         raise InputError(f"{name}: expected at most {MAX_RANK} dimensions, got {len(dims)}")
     shape: list[Dim] = []
     for given in dims:
-        dim = canonical(given) if isinstance(given, str) else given
-        if isinstance(dim, str) or (isinstance(dim, int) and not isinstance(dim, bool) and 0 <= dim <= MAX_DIM):
+        dim = canonical(given) if isinstance(given, str) else None
+        if isinstance(dim, str):
             shape.append(dim)
+        elif isinstance(given, int) and not isinstance(given, bool) and 0 <= given <= MAX_DIM:
+            shape.append(given)
         else:
             raise InputError(
                 f"{name}: expected dimensions from 0 to 2**40 or names, as in '2,3', '3,5:int64' or 'B,T,3*C', "

@@ -22,7 +22,7 @@ _MOVED = 2
 _LARGEST = 9
 _ELEMENTS = 2**41
 """What the largest tensor of a program over the names should have at most; the tracer's limit is a few times more."""
-_SMALL = 200
+_SMALL = 60
 """About the largest value of the second plan: recurrent layers loop over a dimension."""
 _MAX_LITERAL = 1024
 
@@ -54,9 +54,7 @@ class Plan:
         found = [*divisors, *sorted([lcm(divisors[0], number) for number in self.taken])]
         return [m for m in dict.fromkeys(found) if 1 < m < self.unit and self.unit % m == 0][:8]
 
-    def random(
-        self, rng: Random, moduli: Mapping[str, int], count: int, rejected: bool
-    ) -> Iterator[dict[str, int]]:
+    def random(self, rng: Random, moduli: Mapping[str, int], count: int, rejected: bool) -> Iterator[dict[str, int]]:
         """``count`` assignments of multiples of ``moduli``, different for each name.
 
         Half of those for a program that is ``rejected`` are multiples of all its numbers, which might please torch.
@@ -69,7 +67,9 @@ class Plan:
                     modulus = lcm(*[n for n in self.taken if n and n <= _MAX_LITERAL // 8] or [1])
                     modulus = modulus if modulus * 9 <= largest * 8 else self.unit
                 while name not in values or values[name] in self.taken or list(values.values()).count(values[name]) > 1:
-                    values[name] = modulus * rng.randint(max(self.unit * _MOVED // modulus, 2), max(largest // modulus, 9))
+                    values[name] = modulus * rng.randint(
+                        max(self.unit * _MOVED // modulus, 2), max(largest // modulus, 9)
+                    )
             yield values
 
 
@@ -81,10 +81,10 @@ def plans(code: str, specs: Mapping[str, ArgSpec], names: tuple[str, ...]) -> It
     literals = {abs(n.value) for n in ast.walk(read(code)) if isinstance(n, ast.Constant) and type(n.value) is int}
     dims = {dim for spec in specs.values() for dim in spec.shape if isinstance(dim, int)}
     taken = frozenset(literals | dims)
-    rank = max([_degree(spec) for spec in specs.values()], default=1)
-    large = int(_ELEMENTS ** (1 / max(3, rank + 1))) // _LARGEST
+    rank = max(3, len(names), *[_degree(spec) + 1 for spec in specs.values()])
+    large = int(_ELEMENTS ** (1 / rank)) // _LARGEST
     for limit in (large, _SMALL // _LARGEST):
-        units = [_unit(literals, most) for most in range(max(limit, 8), max(limit, 8) // 2, -max(limit // 16, 1))]
+        units = [_unit(literals, most) for most in range(limit, limit // 2, -max(limit // 16, 1))]
         clear = [unit for unit in units if not any(unit * times in taken for times in (*_MULTIPLES, _MOVED))]
         yield Plan((clear or [5 * units[0]])[0], taken)
 

@@ -6,14 +6,14 @@ be the same but for their numbers. For each number the expression of the names i
 
 What the result promises: for all values of the names that are large enough and fulfil its assumptions
 (``trace.promise.assumptions``, such as ``C % 8 == 0`` where ``C`` is viewed in groups of 8), the program's trace at
-these values is the symbolic trace with the values put in. "Large enough" means that nothing is cut short: ``x[:, :100]``
-has 100 columns. A program that torch rejects is promised to be rejected at that step for values that are not by chance
-equal to one another or to a number in the program (``[B, T]`` and ``[B, 10]`` do not add up, though they would for
-T = 10). The promise is *verified* at random assignments, :data:`VERIFIED` of them, and not proven.
+these values is the symbolic trace with the values put in. "Large enough" means that nothing is cut short:
+``x[:, :100]`` has 100 columns. A program that torch rejects is promised to be rejected at that step for values that
+are not by chance equal to one another or to a number in the program (``[B, T]`` and ``[B, 10]`` do not add up, though
+they would for T = 10). The promise is *verified* at random assignments, :data:`VERIFIED` of them, and not proven.
 
-:class:`~rotbot.errors.UnsupportedSnippet` is raised where no such trace exists or none is found: the steps depend on a
-value (a loop over ``range(T)``, ``if T > S``), torch accepts some values only (and not just multiples of a number), or a
-size is no simple expression (``min(T, S)``, ``T % 7``).
+:class:`~rotbot.errors.UnsupportedSnippet` is raised where no such trace exists or none is found: the steps depend on
+a value (a loop over ``range(T)``, ``if T > S``), torch accepts some values only (and not just multiples of a number),
+or a size is no simple expression (``min(T, S)``, ``T % 7``).
 """
 
 from __future__ import annotations
@@ -130,13 +130,18 @@ class _Study:
                 for dim in spec.shape:
                     size = self.exprs[dim].evaluate(assignment) if isinstance(dim, str) else dim
                     if not 0 <= size <= MAX_DIM:
-                        raise InputError(f"{name}: expected a positive dimension, got {dim} = {size} at {_at(assignment)}")
+                        raise InputError(
+                            f"{name}: expected a positive dimension, got {dim} = {size} at {_at(assignment)}"
+                        )
                     shape.append(size)
                 specs[name] = ArgSpec(tuple(shape), spec.dtype)
             try:
-                self.readings[key] = template.read(trace_program(self.code, specs, self.target))
+                trace = trace_program(self.code, specs, self.target)
             except (LimitExceeded, UnsupportedSnippet) as error:
                 raise _CannotTrace(error) from error
+            if trace.error is not None and "overflow" in trace.error.reason:
+                raise _CannotTrace(LimitExceeded(f"a tensor is too large at {_at(assignment)}", trace.error.line))
+            self.readings[key] = template.read(trace)
         return self.readings[key]
 
     def reading(self, assignment: Mapping[str, int]) -> Reading:
@@ -179,7 +184,11 @@ class _Study:
                 if name not in alone and self.same(shifted()):
                     break
                 moduli[name] = next(
-                    (m for m in self.plan.moduli(_divisors(unknowns, name)) if self.same({**base, name: base[name] + m})),
+                    (
+                        m
+                        for m in self.plan.moduli(_divisors(unknowns, name))
+                        if self.same({**base, name: base[name] + m})
+                    ),
                     self.plan.unit,
                 )
         self.add_probe(shifted())
@@ -234,7 +243,10 @@ class _Study:
         reading = self.reading(self.grid[0])
         index = reading.steps[self.columns().index(unknown.values)]
         shown = ", ".join(
-            [f"{value} at {_at(point)}" for value, point in zip(unknown.values[:3], self.points().assignments, strict=False)]
+            [
+                f"{value} at {_at(point)}"
+                for value, point in zip(unknown.values[:3], self.points().assignments, strict=False)
+            ]
         )
         raise UnsupportedSnippet(
             f"step {index}, {_step(reading.trace, index)}: a number depends on the value of a dimension"

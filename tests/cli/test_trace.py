@@ -149,6 +149,35 @@ def test_json_of_a_shape_error_leaves_people_s_text_on_stderr(rotbot) -> None:
     assert data["error"]["reason"] in done.err
 
 
+# --- names for dimensions --------------------------------------------------------------------------------------------
+
+
+def test_symbolic_dimensions_in_the_table_and_in_json(rotbot) -> None:
+    code = "b, t, c = x.shape\ny = x.view(b, t, 8, c // 8).transpose(1, 2)"
+    done = rotbot("trace", "-c", code, "--arg", "x=B,T,C")
+    assert (done.code, done.err) == (0, "")
+    rows = [line.split() for line in done.out.splitlines() if line.strip()]
+    assert rows[2][:14] == "0 view(B, T, 8, C//8) [B, T, C] → [B, T, 8, C//8] 2".split()[:14]
+    assert rows[-2:] == [
+        "y: [B, 8, T, C//8]".split(),
+        "for all large enough B, T, C with C % 8 == 0 (checked at 5 random assignments)".split(),
+    ]
+    data = json.loads(rotbot("trace", "-c", code, "--arg", "x=B,T,C", "--json").out)
+    assert data["final"] == ["B", 8, "T", "C//8"]
+    assert data["steps"][0]["op"] == "view(B, T, 8, C//8)"
+    assert data["promise"] == {"names": ["B", "T", "C"], "assumptions": ["C % 8 == 0"], "verified": 5}
+    assert json.loads(rotbot("trace", "-c", SEED, "-a", "s=16", "--json").out)["promise"] is None
+
+
+def test_a_symbolic_shape_error_and_a_refusal(rotbot) -> None:
+    done = rotbot("trace", "-c", "y = x @ w", "-a", "x=B,T", "-a", "w=C,D")
+    assert done.code == 1
+    assert "error at step 0, line 1: inner dimensions T and C differ" in done.out
+    done = rotbot("trace", "-c", "y = x.split(4)", "-a", "x=T")
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith("rotbot: the steps depend on the value of a dimension: step 0 is split(4) at T=")
+
+
 # --- unusable input --------------------------------------------------------------------------------------------------
 
 
@@ -162,7 +191,7 @@ def test_json_of_a_shape_error_leaves_people_s_text_on_stderr(rotbot) -> None:
         ),
         (["-c", SEED, "-a", "s"], "--arg: expected NAME=SHAPE"),
         (["-c", SEED, "-a", "=3"], "--arg: expected NAME=SHAPE"),
-        (["-c", SEED, "-a", "s=x"], "--arg s: expected dimensions"),
+        (["-c", SEED, "-a", "s=x y"], "--arg s: expected dimensions"),
         (["-c", SEED, "-a", "s=2:int65"], "--arg s: unknown dtype 'int65'"),
         (["-c", SEED, "-a", "s=2", "-a", "s=3"], "--arg: s is given twice"),
         (["-c", SEED, "-a", "2s=2"], "expected variable names, got '2s'"),

@@ -21,6 +21,21 @@ def truth():
     return TWO.truth()
 
 
+def test_symbolic_dimensions_are_compared_as_expressions() -> None:
+    truth = Problem("y = x[:, 1::2].flatten()", {"x": ["B", "T"]}, "y").truth()
+    first = "step 0: slice dim 1 from 1 to T step 2 | [B, T] -> [B, T//2]\n"
+    text = first + "step 1: flatten | [B, T//2] -> [B*(T//2)]\n</think>\nfinal: [B*(T//2)]"
+    assert truth.completion() == text
+    assert compare(truth, text).faithful
+    assert compare(
+        truth, text.replace("-> [B, T//2]", "-> [B, (T + 2)//2 - 1]").replace("[B*(T//2)]", "[T//2*B]")
+    ).faithful
+    wrong = compare(truth, text.replace("final: [B*(T//2)]", "final: [B*T//2]"))
+    assert (wrong.parsed, wrong.final_correct, wrong.steps_correct) == (True, False, 2)
+    assert compare(truth, text.replace("-> [B, T//2]", "-> [B, (T + 1)//2]")).steps_correct == 0
+    assert compare(truth, text.replace("[B, T//2] ->", "[B, T//] ->")).steps_correct == 1
+
+
 def scores(c):
     return c.parsed, c.final_correct, c.steps_correct, c.steps_claimed, c.faithful, c.lucky
 

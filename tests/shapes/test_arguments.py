@@ -30,6 +30,9 @@ from rotbot.shapes.arguments import DTYPES, MAX_DIM, MAX_RANK, ArgSpec, parse_ar
         (":bool", (), "bool"),
         (str(MAX_DIM), (MAX_DIM,), "float32"),
         (ArgSpec((2,), "uint8"), (2,), "uint8"),
+        (["B", "T", 64], ("B", "T", 64), "float32"),
+        ("B, C * 3 ,T+1:int64", ("B", "3*C", "T + 1"), "int64"),
+        (["C//8", "x_1"], ("C//8", "x_1"), "float32"),
     ],
 )
 def test_accepted_forms(value: object, shape: tuple[int, ...], dtype: str) -> None:
@@ -39,7 +42,12 @@ def test_accepted_forms(value: object, shape: tuple[int, ...], dtype: str) -> No
 @pytest.mark.parametrize(
     ("value", "words"),
     [
-        ("2,x", "expected dimensions"),
+        ("2,x y", "expected dimensions from 0 to 2**40 or names, as in '2,3', '3,5:int64' or 'B,T,3*C'"),
+        ("2*3", "expected dimensions"),
+        ("T/2", "expected dimensions"),
+        ("T//0", "expected dimensions"),
+        ("T - T", "expected dimensions"),
+        ("é", "expected dimensions"),
         ("2,,3", "expected dimensions"),
         (",", "expected dimensions"),
         ("[2,3", "expected dimensions"),
@@ -99,4 +107,13 @@ def test_any_text_is_read_or_refused(text: str) -> None:
     except InputError:
         return
     assert parse_arg(spec.plain()) == spec
-    assert all(str(dim) in text.replace(" ", "") or f"0{dim}" in text for dim in spec.shape)
+    numbers = [dim for dim in spec.shape if isinstance(dim, int)]
+    assert all(str(dim) in text.replace(" ", "") or f"0{dim}" in text for dim in numbers)
+
+
+def test_sizes_are_numbers_only() -> None:
+    assert ArgSpec((2, 3)).sizes == (2, 3)
+    assert not ArgSpec((2, 3)).symbolic
+    assert ArgSpec((2, "T")).symbolic
+    with pytest.raises(InputError, match=r"expected numbers for all dimensions, got \[2, T\]"):
+        _ = ArgSpec((2, "T")).sizes
