@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from fractions import Fraction
+from math import isfinite
 from typing import Any
 
 from rotbot.shapes.equations import Paper, sum_sides
@@ -196,10 +197,10 @@ def _interpolate(call: Call) -> list[str]:
 
 
 def _fraction(scale: Any) -> Fraction | None:
-    """A scale as a fraction with a small denominator; None where it is not one exactly."""
-    if not isinstance(scale, (int, float)):
+    """A scale as it is written (1.7 is 17/10); None where the fraction's denominator is not small."""
+    if not isinstance(scale, (int, float)) or not isfinite(scale):
         return None
-    fraction = Fraction(scale)
+    fraction = Fraction(str(scale))
     return fraction if fraction.denominator <= _MAX_DENOMINATOR and fraction > 0 else None
 
 

@@ -114,6 +114,7 @@ x.repeat_interleave(3) | 2,5 | 2*5 = 10, 10*3 = 30
 F.pixel_shuffle(x, 2) | 2,12,5,6 | 2*2 = 4, 12//4 = 3, 5*2 = 10, 6*2 = 12
 nn.PixelUnshuffle(2)(x) | 2,3,8,6 | 2*2 = 4, 3*4 = 12, 8//2 = 4, 6//2 = 3
 F.interpolate(x, scale_factor=(1.5, 2)) | 2,3,5,7 | 5*3 = 15, 15//2 = 7, 7*2 = 14
+F.interpolate(x, scale_factor=1.7) | 2,3,4 | 4*17 = 68, 68//10 = 6
 F.interpolate(x, size=7) | 2,3,5 |
 x.diff() | 2,9 | 9 - 1 = 8
 torch.diff(x, n=2, dim=0, prepend=x) | 4,9 | 4 + 4 - 2 = 8 - 2 = 6
@@ -261,7 +262,8 @@ def test_torchs_own_samples_have_true_work() -> None:
                 assert check_work(trace).mistakes == (), snippet
                 steps += trace.steps
     assert sum(len(step.work) > 2 for step in steps) > 100
-    assert [step for step in steps if step.reason is None and from_nowhere(step)] == []
+    unexplained = [step for step in steps if from_nowhere(step) - {"0"} and not step.op.startswith(COUNTED)]
+    assert [step for step in unexplained if step.reason is None] == []
 
 
 def test_work_reads_back_and_changes_nothing_else(traces: list[ShapeTrace]) -> None:
