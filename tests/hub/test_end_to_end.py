@@ -12,7 +12,7 @@ import sys
 
 import pytest
 
-from tests.hub_server import serve
+from tests.memorized import save_random
 
 RECIPE = """
 precision: float32
@@ -60,61 +60,70 @@ if __name__ == "__main__":
 """
 
 
+@pytest.fixture
+def run(hub, tmp_path):
+    """Run Python on these arguments as ada, in a folder and with caches of its own → what it printed."""
+    environment = os.environ | hub.environment("hf_ada", tmp_path / "home")
+
+    def run(*command, code=0, **more):
+        done = subprocess.run(
+            [sys.executable, *map(str, command)], capture_output=True, text=True, timeout=1800, check=False,
+            env=environment | more, cwd=tmp_path,
+        )  # fmt: skip
+        assert done.returncode == code, done.stderr[-4000:]
+        return done.stdout
+
+    return run
+
+
+@pytest.fixture
+def rotbot(run):
+    """Run a command of rotbot's with --json → its result."""
+    return lambda *command, **more: json.loads(run("-m", "rotbot", *command, "--json", **more))
+
+
 @pytest.mark.slow
-def test_from_generated_rows_to_predictions_by_hub_id(tmp_path):
-    with serve() as hub:
-        hub.user("ada", "hf_ada")
-        environment = os.environ | hub.environment("hf_ada", tmp_path / "home")
+def test_from_generated_rows_to_predictions_by_hub_id(hub, run, rotbot, tmp_path):
+    counts = rotbot("generate", "data", "-n", 240, "--level", 0, "--workers", 1, "--seed", 5)
+    pushed = rotbot("push-dataset", "data", "ada/shapes", "--private", "--tag", "v1")
+    repo = hub.repo("ada/shapes", "dataset")
+    assert repo.private
+    assert pushed["repo"] == "ada/shapes"
+    assert pushed["commit"] == repo.tags["v1"] == repo.branches["main"]
 
-        def run(*command, code=0, **more):
-            done = subprocess.run(
-                [sys.executable, *map(str, command)], capture_output=True, text=True, timeout=1800, check=False,
-                env=environment | more, cwd=tmp_path,
-            )  # fmt: skip
-            assert done.returncode == code, done.stderr[-4000:]
-            return done.stdout
+    splits, tagged, prompt = json.loads(run("-c", LOAD_DATASET))
+    assert splits == {
+        name: n for split, n in counts["splits"].items() if (name := split.removeprefix("sft/")) in splits
+    }
+    assert tagged == splits["validation"]
+    assert prompt[0]["content"].startswith("Code: ")
 
-        def rotbot(*command, **more):
-            return run("-m", "rotbot", *command, **more)
+    (tmp_path / "recipe.yaml").write_text(RECIPE)
+    hub.put(repo, {"README.md": b"---\nconfigs: []\n---\nbroken after v1"})  # @v1 must not see this
+    rotbot("sft", "--config", "recipe.yaml", "output=runs/tiny")
+    offline = {"HF_HUB_OFFLINE": "1", "HF_TOKEN": ""}
+    again = rotbot("sft", "--config", "recipe.yaml", "output=runs/again", "--dry-run", **offline)
+    assert again["steps"] == 3, "the cache has what training needs"
 
-        counts = json.loads(rotbot("generate", "data", "-n", 240, "--level", 0, "--workers", 1, "--seed", 5, "--json"))
-        pushed = json.loads(rotbot("push-dataset", "data", "ada/shapes", "--private", "--tag", "v1", "--json"))
-        repo = hub.repo("ada/shapes", "dataset")
-        assert repo.private
-        assert pushed["repo"] == "ada/shapes"
-        assert pushed["commit"] == repo.tags["v1"] == repo.branches["main"]
+    model = rotbot("push-model", "runs/tiny/model", "ada/tiny", "--private")
+    assert model["commit"] == hub.repo("ada/tiny").branches["main"]
+    card = hub.repo("ada/tiny").find("main").files["README.md"].data.decode()
+    assert "from scratch, seed 3, on ada/shapes@v1:\n3 steps, " in card
+    assert "datasets:\n- ada/shapes\n" in card
 
-        splits, tagged, prompt = json.loads(run("-c", LOAD_DATASET))
-        assert splits == {
-            name: n for split, n in counts["splits"].items() if (name := split.removeprefix("sft/")) in splits
-        }
-        assert tagged == splits["validation"]
-        assert prompt[0]["content"].startswith("Code: ")
+    problem = ["-c", "y = (x @ w).relu()", "--arg", "x=2,3", "--arg", "w=3,4"]  # that of the card's quick start
+    name = f"ada/tiny@{model['commit']}"
+    answer = rotbot("predict", name, *problem, "--max-tokens", 256, "--engine", "transformers", code=1)
+    assert answer["model"] == name
+    assert len(answer["completion"]["text"]) > 0, "three steps teach little, but something is written"
+    quick_start = card.partition("```python\n")[2].partition("```")[0]
+    assert run("-c", quick_start).startswith(answer["completion"]["text"])
+    assert hub.calls("unknown") == 0
 
-        (tmp_path / "recipe.yaml").write_text(RECIPE)
-        hub.put(repo, {"README.md": b"---\nconfigs: []\n---\nbroken after v1"})  # @v1 must not see this
-        rotbot("sft", "--config", "recipe.yaml", "output=runs/tiny", "--json")
-        offline = {"HF_HUB_OFFLINE": "1", "HF_TOKEN": ""}
-        again = json.loads(
-            rotbot("sft", "--config", "recipe.yaml", "output=runs/again", "--dry-run", "--json", **offline)
-        )
-        assert again["steps"] == 3, "the cache has what training needs"
 
-        model = json.loads(rotbot("push-model", "runs/tiny/model", "ada/tiny", "--private", "--json"))
-        assert model["commit"] == hub.repo("ada/tiny").branches["main"]
-        card = hub.repo("ada/tiny").find("main").files["README.md"].data.decode()
-        assert "from scratch, seed 3, on ada/shapes@v1:\n3 steps, " in card
-        assert "datasets:\n- ada/shapes\n" in card
-        quick_start = card.partition("```python\n")[2].partition("```")[0]
-        printed = run("-c", quick_start)
-
-        (tmp_path / "greedy.py").write_text(VLLM)
-        assert "GREEDY True" in run("greedy.py")
-
-        problem = ["-c", "y = (x @ w).relu()", "--arg", "x=2,3", "--arg", "w=3,4"]  # the quick start's
-        options = ["--max-tokens", 256, "--engine", "transformers", "--json"]
-        answer = json.loads(rotbot("predict", f"ada/tiny@{model['commit']}", *problem, *options, code=1))
-        assert answer["model"] == f"ada/tiny@{model['commit']}"
-        assert len(answer["completion"]["text"]) > 0, "three steps teach little, but something is written"
-        assert printed.startswith(answer["completion"]["text"])
-        assert hub.calls("unknown") == 0
+@pytest.mark.slow
+def test_vllm_and_transformers_read_the_same_model_by_hub_id(hub, run, rotbot, tmp_path):
+    rotbot("push-model", save_random(tmp_path / "model"), "ada/tiny", "--private")
+    (tmp_path / "greedy.py").write_text(VLLM)
+    assert "GREEDY True" in run("greedy.py")
+    assert hub.calls("unknown") == 0
