@@ -8,12 +8,7 @@ from rotbot.problems.families import FAMILIES
 
 _MORE = {
     "index": "new_axis select_index slice index setitem unpack",
-    "elementwise": "neg batch_norm dropout bitwise_not bitwise_and masked_fill pow sqrt normalize",
-    "reduce": "min",
-    "nn": "pixel_shuffle unfold adaptive_avg_pool2d scaled_dot_product_attention batch_norm layer_norm normalize",
-    "losses": "cross_entropy",
-    "creation": "ones arange one_hot",
-    "windows": "tril",
+    "masks": "bitwise_not bitwise_and bitwise_or bitwise_xor to",
 }
 """Names that no declaration has: indexing reads as primitives, idioms use what the composer does not."""
 

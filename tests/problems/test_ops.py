@@ -13,8 +13,10 @@ import torch
 from rotbot import Problem, trace
 from rotbot.problems import FAMILIES, LEVELS
 from rotbot.problems.families import SAME, torch_operations
+from rotbot.problems.graphs import op_name
 from rotbot.problems.op import COMPLEX, UNBOUNDED, Context, Draw, Op, Value
 from rotbot.problems.verify import run_eagerly
+from rotbot.problems.vocabulary import family_of
 
 OPS = [op for declared in FAMILIES.values() for op in declared]
 LEVEL = LEVELS[5]
@@ -81,6 +83,7 @@ def test_every_spelling_does_what_is_declared(op):
                     assert truth.error is None, problem
                     assert len(truth.steps) == draw.steps, problem
                     assert truth.steps[-1].outputs[: len(draw.outputs)] == draw.outputs, problem
+                    assert family_of(op_name(truth.steps[-1].op)) != "other", problem
 
 
 @pytest.mark.parametrize(

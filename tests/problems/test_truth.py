@@ -10,7 +10,7 @@ import torch
 from rotbot import Problem, ShapeTrace
 from rotbot.problems import LEVELS, seeds
 from rotbot.problems.op import broadcast, easy_product
-from rotbot.problems.rows import make_item
+from rotbot.problems.rows import draft, make_item
 from rotbot.problems.verify import Disagreement, run_eagerly, verify
 
 EVERY_OP = [replace(level, ops=(), held_out=True) for level in LEVELS[:6]]
@@ -63,7 +63,7 @@ def test_trace_text_reads_back(items):
 def test_a_disagreement_is_an_error_that_says_between_whom(items):
     item = next(i for i in items if i.level == 2)
     other = next(i for i in items if i.level == 2 and i.trace.final != item.trace.final)
-    program, written = item.program, _written(item)
+    program, written = _draft(item)
     verify(program, written, item.trace)
     with pytest.raises(Disagreement, match=r"the composer expects \[.*\], the tracer says"):
         verify(program, written, other.trace)
@@ -74,19 +74,17 @@ def test_a_disagreement_is_an_error_that_says_between_whom(items):
 
 def test_eager_is_asked_too(items):
     item = next(i for i in items if i.level == 0)
-    written = _written(item)
-    broken = type(written)(Problem("y = torch.zeros(7, 7, 7)", {}, "y"), "statements", {"y": item.program.target})
+    program, written = _draft(item)
+    broken = type(written)(Problem("y = torch.zeros(7, 7, 7)", {}, "y"), "statements", {"y": program.target})
     with pytest.raises(Disagreement, match=r"eager torch gives y the shape \[7, 7, 7\], the composer"):
-        verify(item.program, broken, item.trace)
+        verify(program, broken, item.trace)
     failing = type(written)(Problem("y = torch.zeros(2) + torch.zeros(3)", {}, "y"), "statements", {})
     with pytest.raises(Disagreement, match="eager torch raises RuntimeError: The size of tensor a"):
-        verify(item.program, failing, item.trace)
+        verify(program, failing, item.trace)
 
 
-def _written(item):
-    from rotbot.problems.rows import draft
-
-    return draft(item.seed, EVERY_OP[item.level])[1]
+def _draft(item):
+    return draft(item.seed, EVERY_OP[item.level])
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,10 @@ FAMILY = "nn"
 WIDTHS = (1, 2, 3, 4, 6, 8, 10, 12, 16, 20, 24, 32, 48, 64)
 
 
+LARGEST_TABLE = 50_000
+"""Rows of an embedding people would write."""
+
+
 def _linear(c: Context) -> Draw | None:
     weight = c.partner(lambda y: len(y) == 2 and y[1] == c.x[-1], lambda: (c.size(64), c.x[-1]))
     return None if weight is None else Draw(((*c.x[:-1], weight[0]),), ("F.linear($x, $y)",))
@@ -74,6 +78,8 @@ def _glu(c: Context) -> Draw | None:
 def _embedding(c: Context) -> Draw | None:
     """Indices at hand looked up in a table, or a table at hand read by an index argument."""
     if c.dtype == INDEX_DTYPE:
+        if c.bound > LARGEST_TABLE:  # these integers are no indices: a table for them would be endless
+            return None
         if c.coin(0.5):
             rows, width = max(c.bound, c.rng.choice((10, 16, 32, 50, 64, 100))), c.rng.choice(WIDTHS)
             return Draw(((*c.x, width),), (f"nn.Embedding({rows}, {width})($x)",), keeps=False, dtypes=FLOAT)

@@ -117,7 +117,7 @@ def _scalar(name: str) -> Sampler:
     """Products of two vectors that are a number."""
 
     def sample(c: Context) -> Draw | None:
-        if not c.last or c.partner(lambda y: y == c.x, lambda: c.x) is None:
+        if not c.last or c.x[0] == 1 or c.partner(lambda y: y == c.x, lambda: c.x) is None:
             return None
         return Draw(((),), (f"torch.{name}($x, $y)", f"$x.{name}($y)"), keeps=False)
 
@@ -175,6 +175,10 @@ def _tensordot(c: Context) -> Draw | None:
 
 
 def _kron(c: Context) -> Draw | None:
+    """``torch.kron`` rejects some tensors that are not contiguous."""
+    if not c.contiguous:
+        return None
+    c.pool = tuple([(i, value) for i, value in c.pool if value.contiguous])
     y = c.partner(
         lambda y: len(y) == c.rank and all(easy_product(pair) for pair in zip(c.x, y, strict=True)),
         lambda: tuple(c.rng.choice((1, 2, 2, 3, 4)) for _ in c.x),

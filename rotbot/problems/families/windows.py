@@ -87,7 +87,7 @@ def _diagonal(c: Context) -> Draw | None:
     first, second = (c.rank - 2, c.rank - 1) if c.rank > 2 and c.coin(0.7) else (0, 1)
     offset = c.rng.choice((0, 0, 0, 1, -1))
     length = _length(c.x[first], c.x[second], offset)
-    if length < 1:
+    if length < 1 or (length == 1 and not c.coin(0.1)):
         return None
     shape = (*[size for i, size in enumerate(c.x) if i not in (first, second)], length)
     dims = f"dim1={first - c.rank}, dim2={second - c.rank}" if first else ""
