@@ -84,7 +84,8 @@ def rotbot(run):
 
 @pytest.mark.slow
 def test_from_generated_rows_to_predictions_by_hub_id(hub, run, rotbot, tmp_path):
-    counts = rotbot("generate", "data", "-n", 240, "--level", 0, "--workers", 1, "--seed", 5)
+    plain = ["--level", 0, "--wrong", 0, "--idioms", 0, "--eval-rows", 0]
+    counts = rotbot("generate", "data", "-n", 240, "--seed", 5, "--workers", 1, *plain)
     pushed = rotbot("push-dataset", "data", "ada/shapes", "--private", "--tag", "v1")
     repo = hub.repo("ada/shapes", "dataset")
     assert repo.private
