@@ -25,6 +25,9 @@ def generate(
     idioms: Annotated[
         float, typer.Option("--idioms", min=0, max=1, help="The share of idioms of real model code.")
     ] = 0.05,
+    symbolic: Annotated[
+        float, typer.Option("--symbolic", min=0, max=1, help="The share of problems with named sizes.")
+    ] = 0.01,
     eval_rows: Annotated[
         int | None,
         typer.Option("--eval-rows", min=0, help="Rows of each benchmark split; default: a hundredth of --rows."),
@@ -60,7 +63,7 @@ def generate(
     from rotbot.problems.parts import Recipe
     from rotbot.problems.verify import Disagreement
 
-    recipe = Recipe(rows, seed, parse_levels(level), wrong, idioms, eval_rows)
+    recipe = Recipe(rows, seed, parse_levels(level), wrong, idioms, symbolic, eval_rows)
     processes = workers or len(os.sched_getaffinity(0))
     console = Console(stderr=True)
     bar = Progress(

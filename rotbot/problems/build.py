@@ -214,7 +214,7 @@ def _merge(folder: Path, recipe: Recipe, store: Parts, workers: int, progress: P
 
 def _streams(recipe: Recipe) -> Iterator[str]:
     """The streams of a recipe: the benchmark's only where it wants rows, and kinds only where they are asked for."""
-    asked = {"error": recipe.wrong > 0, "real": recipe.idioms > 0, "symbolic": False}
+    asked = {"error": recipe.wrong > 0, "real": recipe.idioms > 0, "symbolic": recipe.symbolic > 0}
     return (stream for stream in STREAMS if asked.get(stream, True))
 
 

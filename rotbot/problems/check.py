@@ -24,6 +24,7 @@ from rotbot.problems.canonical import program_id
 from rotbot.problems.graphs import form_of, graph_of, op_name
 from rotbot.problems.shards import SCHEMA
 from rotbot.problems.splits import CONFIGS, HELD_OUT_OPS, KINDS, Place, is_held_out_pair, place_of
+from rotbot.problems.substitute import assignments, at_values, trace_at_values
 from rotbot.problems.vocabulary import family_of
 from rotbot.problems.witness import contradiction, observe
 from rotbot.rewards.compare import compare
@@ -172,7 +173,7 @@ def _check_row(place: Place, row: dict[str, Any]) -> _Verdict:
         if not holds:
             faults.append((kind, what))
 
-    args = {a["name"]: f"{','.join(map(str, a['shape']))}:{a['dtype']}" for a in row["args"]}
+    args = {a["name"]: f"{','.join(map(str, a['dims'] or a['shape']))}:{a['dtype']}" for a in row["args"]}
     problem = Problem(row["code"], args, row["target"])
     claimed = ShapeTrace.parse(row["trace"])
     completion = row["completion"][0]["content"]
@@ -181,7 +182,8 @@ def _check_row(place: Place, row: dict[str, Any]) -> _Verdict:
     expect(completion == claimed.completion(), "completion", "not that of the trace")
     expect(compare(claimed, completion).faithful, "gold score", "the completion does not score full marks")
     failed = claimed.error is not None
-    final = None if failed or claimed.final is None else list(claimed.final)
+    symbolic = any(spec.symbolic for _, spec in problem.specs)
+    final = None if failed or symbolic or claimed.final is None else list(claimed.final)
     expect(row["final"] == final, "final", f"{row['final']}, the trace says {final}")
     expect(row["outcome"] == ("error" if failed else "ok"), "outcome", row["outcome"])
     expect(row["n_steps"] == len(claimed.steps), "n_steps", f"{row['n_steps']} for {len(claimed.steps)} steps")
@@ -195,13 +197,19 @@ def _check_row(place: Place, row: dict[str, Any]) -> _Verdict:
     traced = trace_shapes(problem.code, problem.args, problem.target)  # refuses what must not be run
     arguments = tuple([(spec.shape, spec.dtype) for _, spec in problem.specs])
     form = form_of(claimed, arguments)
-    said = observe(problem, None if traced.error is None else traced.error.line)
-    found = contradiction(claimed, said)
-    expect(found is None, "truth", found or "")
     graph = graph_of(traced, tuple([shape for shape, _ in arguments]))
-    kind = _kind_of(place, row)
+    if symbolic:
+        for values in assignments(traced, problem):
+            problem_there = at_values(problem, values)
+            graph = graph_of(problem_there.truth(), ())  # before it is run: it refuses what must not be run
+            found = contradiction(trace_at_values(claimed, values), observe(problem_there, None))
+            expect(found is None, "truth", f"at {values}: {found}")
+    else:
+        found = contradiction(claimed, observe(problem, None if traced.error is None else traced.error.line))
+        expect(found is None, "truth", found or "")
+    kind = _kind_of(place, row, symbolic)
     belongs = place_of(kind, graph, form)
-    expect(belongs == place, "place", f"it belongs to {belongs.config}/{belongs.split}")
+    expect(symbolic or belongs == place, "place", f"it belongs to {belongs.config}/{belongs.split}")
     if place.config != "eval":
         expect(HELD_OUT_OPS.isdisjoint(graph.ops), "held-out op", str(sorted(HELD_OUT_OPS & set(graph.ops))))
         pairs = [pair for pair in graph.edges if is_held_out_pair(pair)]
@@ -209,14 +217,14 @@ def _check_row(place: Place, row: dict[str, Any]) -> _Verdict:
     return _Verdict(tuple(faults), row["id"], sha256(form.encode()).digest()[:16], ops, graph.rank, graph.size)
 
 
-def _kind_of(place: Place, row: dict[str, Any]) -> str:
+def _kind_of(place: Place, row: dict[str, Any], symbolic: bool) -> str:
     """The kind of problem a row has: by its split of the benchmark, else by its outcome and style."""
     if place.config == "eval":
         return _KIND_OF.get(place.split, "plain")
     from rotbot.problems.idioms import TEMPLATES
 
-    if row["outcome"] == "error":
-        return "error"
+    if symbolic or row["outcome"] == "error":
+        return "symbolic" if symbolic else "error"
     kind = "idiom" if row["style"] in {template.__name__ for template in TEMPLATES} else "plain"
     assert kind in KINDS
     return kind
@@ -307,7 +315,7 @@ def _check_determinism(report: Report, files: list[tuple[Place, Path]], sample: 
             if level is None:
                 report.blame("determinism", str(path), f"no level {row['level']}")
                 continue
-            again = make_row(make_item(row["seed"], level, _kind_of(place, row)))
+            again = make_row(make_item(row["seed"], level, _kind_of(place, row, any(a["dims"] for a in row["args"]))))
             report.regenerated += 1
             different = [name for name in SCHEMA.names if again[name] != row[name]]
             if different:

@@ -35,8 +35,9 @@ class Recipe:
     """What a dataset is made from.
 
     ``rows`` counts those for training, validation, test and reinforcement learning; every benchmark split has at most
-    ``eval_rows`` more (None: a hundredth of ``rows``, at most 1000). ``wrong`` and ``idioms`` are the shares of wrong
-    programs and of idioms of real model code. Raises :class:`~rotbot.errors.InputError` for what makes no dataset.
+    ``eval_rows`` more (None: a hundredth of ``rows``, at most 1000). ``wrong``, ``idioms`` and ``symbolic`` are
+    the shares of wrong programs, of idioms of real model code, and of problems with named sizes. Raises
+    :class:`~rotbot.errors.InputError` for what makes no dataset.
     """
 
     rows: int
@@ -44,6 +45,7 @@ class Recipe:
     levels: tuple[Level, ...] = ()
     wrong: float = 0.1
     idioms: float = 0.05
+    symbolic: float = 0.01
     eval_rows: int | None = None
 
     def __post_init__(self) -> None:
@@ -53,11 +55,12 @@ class Recipe:
             raise InputError(f"seed: expected 0 or more, got {self.seed}")
         if not self.levels:
             raise InputError("levels: expected at least one, got none")
-        for name in ("wrong", "idioms"):
+        for name in ("wrong", "idioms", "symbolic"):
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"{name}: expected a share from 0 to 1, got {getattr(self, name)}")
-        if self.wrong + self.idioms > 1:
-            raise InputError(f"wrong and idioms: expected at most 1 together, got {self.wrong + self.idioms}")
+        together = self.wrong + self.idioms + self.symbolic
+        if together > 1:
+            raise InputError(f"wrong, idioms and symbolic: expected at most 1 together, got {together}")
 
     @property
     def benchmark_rows(self) -> int:
@@ -94,9 +97,11 @@ def make_chunk(recipe: Recipe, stream: str, number: int, count: int | None = Non
 
 def _kind(recipe: Recipe, seed: int) -> str:
     roll = seeds.stream("kind", seed).random()
-    if roll < recipe.wrong:
-        return "error"
-    return "idiom" if roll < recipe.wrong + recipe.idioms else "plain"
+    for kind, share in (("error", recipe.wrong), ("idiom", recipe.idioms), ("symbolic", recipe.symbolic)):
+        if roll < share:
+            return kind
+        roll -= share
+    return "plain"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
+from rotbot.errors import LimitExceeded, UnsupportedSnippet
 from rotbot.problem import Problem
 from rotbot.problems import seeds
 from rotbot.problems.canonical import program_id
@@ -15,14 +16,19 @@ from rotbot.problems.graphs import Graph, form_of, graph_of
 from rotbot.problems.idioms import draw_idiom
 from rotbot.problems.levels import Level
 from rotbot.problems.mistakes import make_wrong
+from rotbot.problems.named import make_symbolic
 from rotbot.problems.splits import Place, place_of
 from rotbot.problems.verify import verify, verify_target
 from rotbot.problems.vocabulary import family_of
 from rotbot.problems.writer import Written, draw_style, write
 from rotbot.shapes import trace as trace_shapes
+from rotbot.shapes.arguments import ArgSpec
 from rotbot.shapes.trace import ShapeTrace
 
 Row = dict[str, Any]
+
+SYMBOLIC_IDIOMS = 0.4
+"""The share of symbolic problems that are idioms."""
 
 MAX_TRIES = 50
 """Programs tried for an item whose kind not every program has a problem of."""
@@ -43,9 +49,9 @@ class Item:
     place: Place
 
 
-def draft(seed: int, level: Level) -> tuple[Program, Written]:
+def draft(seed: int, level: Level, attempt: int = 0) -> tuple[Program, Written]:
     """The program of an item's ``seed`` at ``level`` and its text, not verified yet."""
-    return _draft(seeds.stream("program", seed, level.number), level)
+    return _draft(seeds.stream("program", seed, level.number, *([attempt] if attempt else [])), level)
 
 
 def _draft(rng: Random, level: Level) -> tuple[Program, Written]:
@@ -63,9 +69,8 @@ def make_item(seed: int, level: Level, kind: str = "plain") -> Item:
 
 
 def _plain(seed: int, level: Level) -> Item:
-    program, written = draft(seed, level)
+    program, written, truth = _traced(seed, level)
     problem = written.problem
-    truth = trace_shapes(problem.code, problem.args, problem.target)
     verify(program, written, truth)
     item = _item("plain", written.style, level, seed, problem, truth)
     if item.place.split != "ood_style":
@@ -74,6 +79,18 @@ def _plain(seed: int, level: Level) -> Item:
     truth = trace_shapes(other.problem.code, other.problem.args, other.problem.target)
     verify(program, other, truth)
     return _item("plain", other.style, level, seed, other.problem, truth)
+
+
+def _traced(seed: int, level: Level) -> tuple[Program, Written, ShapeTrace]:
+    """The first program of ``seed`` that can be traced: at sizes of thousands some are beyond the tracer's limits."""
+    for attempt in range(MAX_TRIES):
+        program, written = draft(seed, level, attempt)
+        problem = written.problem
+        try:
+            return program, written, trace_shapes(problem.code, problem.args, problem.target)
+        except (LimitExceeded, UnsupportedSnippet):
+            continue
+    raise AssertionError(f"no program of level {level.number} in {MAX_TRIES} tries that can be traced")
 
 
 def _wrong(seed: int, level: Level) -> Item:
@@ -94,7 +111,18 @@ def _idiom(seed: int, level: Level) -> Item:
     return _item("idiom", idiom.name, level, seed, problem, truth)
 
 
-_MAKERS = {"plain": _plain, "error": _wrong, "idiom": _idiom}
+def _symbolic(seed: int, level: Level) -> Item:
+    """A right program or an idiom with names for sizes; its graph is that of the program with its own sizes."""
+    rng = seeds.stream("symbolic", seed, level.number)
+    for _ in range(MAX_TRIES):
+        source = _MAKERS["idiom" if rng.random() < SYMBOLIC_IDIOMS else "plain"](rng.getrandbits(62), level)
+        made = make_symbolic(rng, source.problem)
+        if made is not None:
+            return _item("symbolic", source.style, level, seed, *made, source.graph)
+    raise AssertionError(f"no symbolic problem in {MAX_TRIES} programs of level {level.number}")
+
+
+_MAKERS = {"plain": _plain, "error": _wrong, "idiom": _idiom, "symbolic": _symbolic}
 
 
 def place_of_problem(problem: Problem) -> Place:
@@ -104,11 +132,19 @@ def place_of_problem(problem: Problem) -> Place:
     return place_of("plain", graph_of(truth, tuple([shape for shape, _ in arguments])), form_of(truth, arguments))
 
 
-def _item(kind: str, style: str, level: Level, seed: int, problem: Problem, truth: ShapeTrace) -> Item:
+def _item(
+    kind: str, style: str, level: Level, seed: int, problem: Problem, truth: ShapeTrace, graph: Graph | None = None
+) -> Item:
     arguments = tuple([(spec.shape, spec.dtype) for _, spec in problem.specs])
-    graph = graph_of(truth, tuple([shape for shape, _ in arguments]))
+    graph = graph or graph_of(truth, tuple([shape for shape, _ in arguments]))
     form = form_of(truth, arguments)
     return Item(problem, truth, kind, style, level.number, seed, graph, form, place_of(kind, graph, form))
+
+
+def _argument(name: str, spec: ArgSpec) -> dict[str, Any]:
+    """An argument's columns: ``shape`` where it is numbers, ``dims`` where there are names in it."""
+    dims = [str(dim) for dim in spec.shape] if spec.symbolic else None
+    return {"name": name, "shape": None if dims else list(spec.shape), "dtype": spec.dtype, "dims": dims}
 
 
 def make_row(item: Item) -> Row:
@@ -118,12 +154,12 @@ def make_row(item: Item) -> Row:
     return {
         "id": program_id(problem),
         "code": problem.code,
-        "args": [{"name": name, "shape": list(spec.shape), "dtype": spec.dtype} for name, spec in problem.specs],
+        "args": [_argument(name, spec) for name, spec in problem.specs],
         "target": problem.target,
         "prompt": [{"role": "user", "content": problem.prompt()}],
         "completion": [{"role": "assistant", "content": truth.completion()}],
         "trace": text,
-        "final": None if failed or truth.final is None else list(truth.final),
+        "final": None if failed or truth.promise is not None or truth.final is None else list(truth.final),
         "outcome": "error" if failed else "ok",
         "n_steps": len(truth.steps),
         "ops": list(item.graph.ops),

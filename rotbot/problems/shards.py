@@ -14,11 +14,17 @@ SHARD_ROWS = 100_000
 """Rows in a file, a multiple of a group's."""
 
 _MESSAGES = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
+_ARGUMENT = pa.struct(
+    [
+        ("name", pa.string()), ("shape", pa.list_(pa.int64())), ("dtype", pa.string()),
+        ("dims", pa.list_(pa.string())),
+    ]
+)  # fmt: skip
 SCHEMA = pa.schema(
     [
         ("id", pa.string()),
         ("code", pa.string()),
-        ("args", pa.list_(pa.struct([("name", pa.string()), ("shape", pa.list_(pa.int64())), ("dtype", pa.string())]))),
+        ("args", pa.list_(_ARGUMENT)),
         ("target", pa.string()),
         ("prompt", _MESSAGES),
         ("completion", _MESSAGES),

@@ -33,6 +33,7 @@ _OPERATORS = {
     "ifloordiv": "floor_divide", "ipow": "pow", "imod": "remainder", "iand": "bitwise_and", "ior": "bitwise_or",
 }  # fmt: skip
 _PRIMITIVES = ("new_axis", "select_index", "slice", "index")
+_NAMED = re.compile(r"\b(?!(?:slice|dim|from|to|step)\b)[A-Za-z_]")
 _NUMBERS = re.compile(r"-?\d+")
 
 
@@ -163,7 +164,10 @@ def _is_call(group: list[Step], call: Call) -> bool:
 
 def _replays(step: Step) -> bool:
     """Whether a primitive of indexing, applied to its own input shape, gives its output shape."""
-    name, numbers = op_name(step.op), [int(n) for n in _NUMBERS.findall(step.op.partition(" with ")[0])]
+    name, said = op_name(step.op), step.op.partition(" with ")[0]
+    if name == "slice" and _NAMED.search(said):  # its ends are expressions: the call as a whole has been seen
+        return len(step.inputs[0]) == len(step.outputs[0])
+    numbers = [int(n) for n in _NUMBERS.findall(said)]
     x = torch.empty(step.inputs[0], device="meta")  # pyright: ignore[reportArgumentType]
     if name == "new_axis":
         y = x.unsqueeze(numbers[0])

@@ -1,0 +1,55 @@
+"""Symbolic problems: a program whose sizes are names, ``[B, T, 64]``.
+
+A right program becomes symbolic by naming some sizes of its arguments, each name standing for one size wherever the
+arguments have it. Only those stay whose trace holds for (verified) any values of the names; a program that needs its
+very sizes (``x.view(4, 8)``) is not one of them.
+"""
+
+from __future__ import annotations
+
+from random import Random
+
+from rotbot.errors import SnippetError
+from rotbot.problem import Problem
+from rotbot.shapes import trace as trace_shapes
+from rotbot.shapes.arguments import ArgLike, ArgSpec
+from rotbot.shapes.trace import Dim, ShapeTrace
+
+MAX_TRIES = 3
+"""Choices of sizes tried before another program is taken."""
+
+FIRST, LAST, BETWEEN = ("B", "N", "batch"), ("C", "D", "K", "dim"), ("T", "S", "L", "H", "W", "M")
+
+
+def make_symbolic(rng: Random, problem: Problem) -> tuple[Problem, ShapeTrace] | None:
+    """``problem`` with names for some of its sizes, and its symbolic trace; None if no choice tried has one."""
+    for _ in range(MAX_TRIES):
+        named = _named(rng, problem)
+        if named is None:
+            return None
+        try:
+            truth = trace_shapes(named.code, named.args, named.target)
+        except SnippetError:  # it needs its sizes
+            continue
+        if truth.error is None and any(isinstance(d, str) for step in truth.steps for s in step.outputs for d in s):
+            return named, truth
+    return None
+
+
+def _named(rng: Random, problem: Problem) -> Problem | None:
+    places = [(size, i, len(spec.shape)) for _, spec in problem.specs for i, size in enumerate(spec.sizes) if size > 1]
+    sizes = sorted({size for size, _, _ in places})
+    if not sizes:
+        return None
+    rng.shuffle(sizes)
+    names: dict[int, str] = {}
+    for size in sizes[: rng.choice((1, 1, 2, 2, 3))]:
+        _, dim, rank = rng.choice([place for place in places if place[0] == size])
+        pool = FIRST if dim == 0 and rank > 1 else LAST if dim == rank - 1 else BETWEEN
+        free = [name for name in (*pool, *BETWEEN) if name not in names.values()]
+        names[size] = free[0] if rng.random() < 0.6 else rng.choice(free)
+    args: dict[str, ArgLike] = {}
+    for name, spec in problem.specs:
+        shape: list[Dim] = [names.get(size, size) for size in spec.sizes]
+        args[name] = ArgSpec(tuple(shape), spec.dtype)
+    return Problem(problem.code, args, problem.target)
