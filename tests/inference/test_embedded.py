@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 
 from rotbot.cli.demo import problems as demo_problems
-from rotbot.evaluation import accuracy, fresh_problems
+from rotbot import Problem
+from rotbot.evaluation import accuracy
 from rotbot.inference import open_engine
 from rotbot.rewards import compare, explain
 
-SEED = 20_991_231
-"""A seed for this test alone. Its problems are also of the split ``test``, which no training run reads."""
+FRESH = Path(__file__).parent / "data" / "fresh.jsonl"
+"""500 problems of a seed for this test alone (20991231) and of the split ``test``, which no training run reads, as the
+generator that made the training data drew them (:func:`rotbot.evaluation.fresh_problems` at commit 659cbe6)."""
 
 COUNT = 500
 FLOOR = 0.55
@@ -21,7 +26,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def problems():
-    return fresh_problems(SEED, COUNT, "test")
+    return [Problem(**json.loads(line)) for line in FRESH.read_text(encoding="utf-8").splitlines()]
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +45,7 @@ def test_every_step_is_right_on_most_fresh_problems(vllm, problems, capsys):
     measured = accuracy(vllm, problems)
     low, high = measured.interval
     with capsys.disabled():
-        print(f"\nembedded, {COUNT} fresh problems of the split test, seed {SEED}\n{measured.table()}")
+        print(f"\nembedded, {COUNT} fresh problems of the split test\n{measured.table()}")
         print(f"faithful {100 * measured.rate:.1f}% (95% interval {100 * low:.1f} to {100 * high:.1f}%)")
     assert measured.n == COUNT
     assert measured.rate >= FLOOR
