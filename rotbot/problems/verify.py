@@ -46,7 +46,7 @@ def run_eagerly(problem: Problem) -> dict[str, Any]:
 
     namespace: dict[str, Any] = {"torch": torch, "F": F, "nn": nn}
     for name, spec in problem.specs:
-        namespace[name] = torch.zeros(spec.shape, dtype=getattr(torch, spec.dtype))
+        namespace[name] = torch.zeros(spec.sizes, dtype=getattr(torch, spec.dtype))
     values = WellConditioned() if needs_values(problem.code) else nullcontext()
     with torch.inference_mode(), values:
         exec(compile(problem.code, GENERATED, "exec"), namespace)  # noqa: S102 - the text is ours, see the docstring

@@ -120,7 +120,9 @@ def solve(unknowns: list[Unknown], points: Points) -> list[Unknown]:
         if unknown.fit is not None and unknown.fit.divisor > 1 and len(unknown.fit.expr.names) == 1:
             (name,) = unknown.fit.expr.names
             quotients[name][unknown.fit.expr] = unknown.fit.divisor
-    return [u if u.fit is not None or not u.integers else replace(u, fit=_search(u, points, quotients)) for u in unknowns]
+    return [
+        u if u.fit is not None or not u.integers else replace(u, fit=_search(u, points, quotients)) for u in unknowns
+    ]
 
 
 def _search(unknown: Unknown, points: Points, quotients: Mapping[str, Mapping[Expr, int]]) -> Fit | None:

@@ -154,7 +154,7 @@ def test_json_of_a_shape_error_leaves_people_s_text_on_stderr(rotbot) -> None:
 
 def test_symbolic_dimensions_in_the_table_and_in_json(rotbot) -> None:
     code = "b, t, c = x.shape\ny = x.view(b, t, 8, c // 8).transpose(1, 2)"
-    done = rotbot("trace", "-c", code, "--arg", "x=B,T,C")
+    done = rotbot("trace", "-c", code, "--arg", "x=B,T,C", "-t", "y")
     assert (done.code, done.err) == (0, "")
     rows = [line.split() for line in done.out.splitlines() if line.strip()]
     assert rows[2][:14] == "0 view(B, T, 8, C//8) [B, T, C] → [B, T, 8, C//8] 2".split()[:14]

@@ -136,7 +136,7 @@ def held_against_concrete_traces(code: str, args: Mapping[str, str], trace: Shap
     """Every step's shapes and the final line are those of concrete traces that fulfil the assumptions."""
     assert trace.promise is not None
     rng = random.Random(code)
-    moduli = {name: 1 for name in trace.promise.names}
+    moduli = dict.fromkeys(trace.promise.names, 1)
     moduli |= {name: int(text) for name, text in re.findall(r"(\w+) % (\d+) == 0", " ".join(trace.promise.assumptions))}
     for _ in range(number):
         values = {name: m * rng.randint(-(-110 // m), 200 // m + 3) for name, m in moduli.items()}
@@ -231,24 +231,40 @@ def test_assumptions(code: str, args: dict[str, str], assumptions: tuple[str, ..
 # --- rejected programs -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("code", "args", "last"),
-    [
-        ("y = x + z", {"x": "B,T", "z": "B,10"}, "step 0: add | [B, T], [B, 10] -> error: sizes T and 10 do not broadcast at dim -1"),
-        ("h = x @ w\ny = h.view(3, 5)", {"x": "T,C", "w": "C,D"}, "step 1: view(3, 5) | [T, D] -> error: D*T elements do not fit [3, 5]"),
-        ("y = x @ w", {"x": "B,T,C", "w": "D,E"}, "step 0: matmul | [B, T, C], [D, E] -> error: inner dimensions C and D differ"),
-        ("y = x.sum(3)", {"x": "B,T"}, "step 0: sum(3) | [B, T] -> error: dim 3 is out of range for 2 dimensions"),
-        ("y = torch.cat([x, z])", {"x": "T,C", "z": "T,C + 1"}, "step 0: cat | [T, C], [T, C + 1] -> error: sizes C and C + 1 differ at dim 1"),
-        ("y = x[:, x.shape[1]]", {"x": "B,T"}, "step 0: select index T of dim 1 | [B, T] -> error: index T is out of range for dim 1 of size T"),
-    ],
-)  # fmt: skip
+REJECTED: list[tuple[str, dict[str, str], str]] = [
+    (
+        "y = x + z",
+        {"x": "B,T", "z": "B,10"},
+        "add | [B, T], [B, 10] -> error: sizes T and 10 do not broadcast at dim -1",
+    ),
+    ("y = x @ w", {"x": "B,T,C", "w": "D,E"}, "matmul | [B, T, C], [D, E] -> error: inner dimensions C and D differ"),
+    (
+        "y = (x @ w).view(3, 5)",
+        {"x": "T,C", "w": "C,D"},
+        "view(3, 5) | [T, D] -> error: D*T elements do not fit [3, 5]",
+    ),
+    ("y = x.sum(3)", {"x": "B,T"}, "sum(3) | [B, T] -> error: dim 3 is out of range for 2 dimensions"),
+    (
+        "y = torch.cat([x, z])",
+        {"x": "T,C", "z": "T,C + 1"},
+        "cat | [T, C], [T, C + 1] -> error: sizes C and C + 1 differ at dim 1",
+    ),
+    (
+        "y = x[:, x.shape[1]]",
+        {"x": "B,T"},
+        "select index T of dim 1 | [B, T] -> error: index T is out of range for dim 1 of size T",
+    ),
+]
+
+
+@pytest.mark.parametrize(("code", "args", "last"), REJECTED, ids=[case[0] for case in REJECTED])
 def test_a_program_rejected_everywhere_ends_in_an_error_step(code: str, args: dict[str, str], last: str) -> None:
     trace = rotbot.trace(code, args)
     assert trace.error is not None
     lines = trace.render().split("\n")
     assert lines[-1] == f"final: error at step {len(trace.steps) - 1}"
     assert trace.error.reason == trace.steps[-1].reason
-    assert lines[-2] == last
+    assert lines[-2] == f"step {len(trace.steps) - 1}: {last}"
     assert ShapeTrace.parse(trace.render()) == trace
     held_against_concrete_traces(code, args, trace)
 
