@@ -18,18 +18,21 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
+import pyarrow.compute
 
 from rotbot.errors import InputError, RotbotError
 from rotbot.models.folders import atomic_folder
 from rotbot.problems.card import write_card
 from rotbot.problems.parts import CHUNK, MAIN, STREAMS, Parts, Recipe, chunk_items, make_chunk, write_chunk
-from rotbot.problems.shards import SCHEMA, SplitWriter
+from rotbot.problems.shards import SCHEMA, SplitWriter, Table
 from rotbot.problems.splits import CONFIGS
 from rotbot.problems.tally import Tally
+
+pc: Any = pyarrow.compute
 
 AHEAD = 3
 """Chunks that every worker may be ahead of the merger."""
@@ -135,7 +138,7 @@ class _Merger:
             return self.recipe.rows - self.rows
         return self.recipe.benchmark_rows - self.tally.splits[f"eval/{stream}"]
 
-    def add(self, table: pa.Table, stream: str) -> int:
+    def add(self, table: Table, stream: str) -> int:
         """Take a part in; returns how many of its rows are new in the splits that the stream is for."""
         before = self.room(stream)
         fresh = self._fresh(table)
@@ -158,7 +161,7 @@ class _Merger:
             self.tally.count(place, rows)
         return before - self.room(stream)
 
-    def _fresh(self, table: pa.Table) -> pa.Table:
+    def _fresh(self, table: Table) -> Table:
         """The rows whose program has not been taken; of the main stream no more than are wanted."""
         keep, here = [], set[bytes]()
         for row, (key, config) in enumerate(zip(table["id"].to_pylist(), table["config"].to_pylist(), strict=True)):
@@ -269,6 +272,7 @@ def _making(recipe: Recipe, store: Parts, workers: int) -> Generator[_Maker]:
             ) from error
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
+            gc.unfreeze()
 
 
 def _make_file(recipe: Recipe, store: Parts, stream: str, number: int) -> None:

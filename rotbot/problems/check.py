@@ -303,7 +303,7 @@ def _check_determinism(report: Report, files: list[tuple[Place, Path]], sample: 
     from rotbot.problems.rows import make_item, make_row
 
     per_file = -(-sample // len(files))
-    for place, path in files:
+    for place, path in files if sample else ():
         with pq.ParquetFile(path) as file:
             if file.schema_arrow.remove_metadata() != SCHEMA:
                 continue

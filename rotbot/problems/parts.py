@@ -12,6 +12,7 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
@@ -20,7 +21,7 @@ from rotbot.errors import InputError
 from rotbot.problems import level_of, seeds
 from rotbot.problems.levels import OUTSIDE, Level
 from rotbot.problems.rows import make_item, make_row
-from rotbot.problems.shards import PART_SCHEMA
+from rotbot.problems.shards import PART_SCHEMA, Table
 
 CHUNK, EVAL_CHUNK = 64, 16
 """Items a worker makes at a time: of the main stream, and of a stream for the benchmark."""
@@ -79,7 +80,7 @@ def chunk_items(stream: str) -> int:
     return CHUNK if stream == MAIN else EVAL_CHUNK
 
 
-def make_chunk(recipe: Recipe, stream: str, number: int, count: int | None = None) -> pa.Table:
+def make_chunk(recipe: Recipe, stream: str, number: int, count: int | None = None) -> Table:
     """Chunk ``number`` of a stream (or its first ``count`` items), as rows with their places."""
     rows, start = [], number * chunk_items(stream)
     for index in range(start, start + (count or chunk_items(stream))):
@@ -136,7 +137,7 @@ class Parts:
         name = self.path(stream, number).name
         return next((path for folder in (self.folder, *self.more) if (path := folder / name).is_file()), None)
 
-    def read(self, stream: str, number: int) -> pa.Table:
+    def read(self, stream: str, number: int) -> Table:
         """A chunk that has been made. Raises :class:`InputError` for a file that cannot be read."""
         path = self.find(stream, number)
         assert path is not None
@@ -153,7 +154,7 @@ class Parts:
         return (number for number in numbers if self.find(stream, number) is None)
 
 
-def write_chunk(path: Path, table: pa.Table) -> None:
+def write_chunk(path: Path, table: Table) -> None:
     """Write a chunk's file; it is whole or not there."""
     sink = pa.BufferOutputStream()
     options = pa.ipc.IpcWriteOptions(compression="zstd")
@@ -162,7 +163,7 @@ def write_chunk(path: Path, table: pa.Table) -> None:
     _write(path, sink.getvalue())
 
 
-def _write(path: Path, content: bytes | pa.Buffer) -> None:
+def _write(path: Path, content: Any) -> None:
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
     with fresh.open("wb") as file:
         file.write(content)

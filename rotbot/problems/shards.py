@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -45,6 +46,10 @@ PART_SCHEMA = pa.schema([*SCHEMA, ("config", pa.string()), ("split", pa.string()
 """The columns of a part: where each row belongs, and the hash of its canonical form."""
 
 
+Table = Any
+"""A ``pyarrow.Table`` (pyarrow has no types)."""
+
+
 class SplitWriter:
     """Writes the rows of one split to ``split-00000-of-00002.parquet`` and so on, in groups of fixed size.
 
@@ -56,11 +61,11 @@ class SplitWriter:
         self.folder, self.split = folder, split
         self.shards = 0
         self.in_shard = 0
-        self.waiting: list[pa.Table] = []
+        self.waiting: list[Table] = []
         self.rows_waiting = 0
         self.writer: pq.ParquetWriter | None = None
 
-    def add(self, table: pa.Table) -> None:
+    def add(self, table: Table) -> None:
         """Take rows; write the row groups that are full."""
         self.waiting.append(table)
         self.rows_waiting += len(table)
@@ -89,7 +94,7 @@ class SplitWriter:
     def _path(self, number: int) -> Path:
         return self.folder / f"{self.split}-{number:05d}.part"
 
-    def _write(self, group: pa.Table) -> None:
+    def _write(self, group: Table) -> None:
         if self.writer is None:
             self.writer = pq.ParquetWriter(self._path(self.shards), SCHEMA, compression="zstd")
             self.shards += 1

@@ -7,7 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
+import pyarrow.compute
+
+from rotbot.problems.shards import Table
+
+pc: Any = pyarrow.compute
 
 
 @dataclass
@@ -33,7 +37,7 @@ class Tally:
         """The number of rows in all splits."""
         return self.splits.total()
 
-    def count(self, place: str, rows: pa.Table) -> None:
+    def count(self, place: str, rows: Table) -> None:
         """Take rows of one split in."""
         self.splits[place] += len(rows)
         for counter, name in (
@@ -48,6 +52,6 @@ class Tally:
                 self.sample = found.slice(0, 1).to_pylist()[0]
 
 
-def _add(counter: Counter[Any], column: pa.ChunkedArray) -> None:
+def _add(counter: Counter[Any], column: Any) -> None:
     for entry in column.value_counts().to_pylist():
         counter[entry["values"]] += entry["counts"]

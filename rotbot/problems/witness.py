@@ -71,7 +71,7 @@ class _Recording(TorchFunctionMode):
 
 
 def _name(func: Any) -> str:
-    name = func.__name__
+    name: str = func.__name__
     if name == "__get__":
         name = func.__self__.__name__
     name = name.strip("_") if name.startswith("__") else name
@@ -105,7 +105,7 @@ def observe(problem: Problem, last_line: int | None = None) -> Observation:
     program = compile(tree, GENERATED, "exec")
     namespace: dict[str, Any] = {"torch": torch, "F": nn.functional, "nn": nn}
     for name, spec in problem.specs:
-        namespace[name] = torch.zeros(spec.shape, dtype=getattr(torch, spec.dtype))
+        namespace[name] = torch.zeros(spec.sizes, dtype=getattr(torch, spec.dtype))
     recording, rejected = _Recording(), False
     with torch.inference_mode(), WellConditioned() if needs_values(problem.code) else nullcontext():
         try:
@@ -168,7 +168,7 @@ def _replays(step: Step) -> bool:
     if name == "slice" and _NAMED.search(said):  # its ends are expressions: the call as a whole has been seen
         return len(step.inputs[0]) == len(step.outputs[0])
     numbers = [int(n) for n in _NUMBERS.findall(said)]
-    x = torch.empty(step.inputs[0], device="meta")  # pyright: ignore[reportArgumentType]
+    x = torch.empty([size for size in step.inputs[0] if isinstance(size, int)], device="meta")
     if name == "new_axis":
         y = x.unsqueeze(numbers[0])
     elif name == "select_index":
@@ -180,5 +180,5 @@ def _replays(step: Step) -> bool:
         dims = numbers
         left = [size for dim, size in enumerate(x.shape) if dim not in dims]
         given = torch.broadcast_shapes(*[tuple(shape) for shape in step.inputs[1:]]) if len(step.inputs) > 1 else None
-        return given is None or sorted([*left, *given]) == sorted(step.outputs[0])  # pyright: ignore[reportArgumentType]
+        return given is None or sorted([*left, *given]) == sorted(step.outputs[0])
     return tuple(y.shape) == step.outputs[0]

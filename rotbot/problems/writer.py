@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from random import Random
-from typing import TypeGuard
 
 from rotbot.problem import Problem
 from rotbot.problems.composer import Call, Program
@@ -132,7 +131,7 @@ class _Writer:
             self.styled = True
             return
         source = call.inputs[0] if call.inputs else None
-        if self._may_reassign(index, source):
+        if source is not None and self._may_reassign(index, source):
             self.names[value] = self.names[source]
             self.styled = True
         else:
@@ -154,10 +153,9 @@ class _Writer:
         reads_sizes = operand == "x" and any(key.isdigit() for key in spelled)
         return spelled.count(operand) == 1 and not reads_sizes and self.rng.random() < self.level.nesting
 
-    def _may_reassign(self, index: int, source: int | None) -> TypeGuard[int]:
+    def _may_reassign(self, index: int, source: int) -> bool:
         return (
             self.style == "reassigned"
-            and source is not None
             and source in self.names
             and source != self.program.target
             and max(self.readers[source]) == index

@@ -65,8 +65,9 @@ def train(run: Run, resume: bool = False, watch: Callable[[Progress], None] | No
     """Train ``run`` to its end and write ``model/``; with ``resume`` from its last checkpoint, if there is one.
 
     In a world of several processes each calls this; the first one writes. The final weights are the same, bit for bit,
-    however often the run was broken and resumed (same machine, same number of processes and threads). Raises :class:`~rotbot.errors.ConfigError` if the folder holds a run and ``resume`` is not set,
-    or if its settings were others, and :class:`TrainingDiverged` when the loss is no longer a number.
+    however often the run was broken and resumed (same machine, same number of processes and threads). Raises
+    :class:`~rotbot.errors.ConfigError` if the folder holds a run and ``resume`` is not set, or if its settings were
+    others, and :class:`TrainingDiverged` when the loss is no longer a number.
     """
     checkpoints = run.folder / "checkpoints"
     existing = list_checkpoints(checkpoints)

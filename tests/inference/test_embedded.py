@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from rotbot.cli.demo import problems as demo_problems
 from rotbot import Problem
+from rotbot.cli.demo import problems as demo_problems
 from rotbot.evaluation import accuracy
 from rotbot.inference import open_engine
 from rotbot.rewards import compare, explain
