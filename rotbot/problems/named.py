@@ -11,8 +11,11 @@ from random import Random
 
 from rotbot.errors import SnippetError
 from rotbot.problem import Problem
+from rotbot.problems.substitute import assignments, at_values, trace_at_values
+from rotbot.problems.verify import run_eagerly
 from rotbot.shapes import trace as trace_shapes
 from rotbot.shapes.arguments import ArgLike, ArgSpec
+from rotbot.shapes.running import TORCH_ERRORS
 from rotbot.shapes.trace import Dim, ShapeTrace
 
 MAX_TRIES = 3
@@ -31,9 +34,22 @@ def make_symbolic(rng: Random, problem: Problem) -> tuple[Problem, ShapeTrace] |
             truth = trace_shapes(named.code, named.args, named.target)
         except SnippetError:  # it needs its sizes
             continue
-        if truth.error is None and any(isinstance(d, str) for step in truth.steps for s in step.outputs for d in s):
+        if truth.error is not None or truth.final is None:
+            continue
+        if any(isinstance(d, str) for step in truth.steps for s in step.outputs for d in s) and _runs(named, truth):
             return named, truth
     return None
+
+
+def _runs(problem: Problem, truth: ShapeTrace) -> bool:
+    """Whether eager torch agrees at the first of the assignments of a check. It may not: ``one_hot(experts, 4)`` takes
+    what ``topk`` of 4 scores gives, but not of ``E``."""
+    values = next(assignments(truth, problem))
+    try:
+        shape = tuple(run_eagerly(at_values(problem, values))[problem.target].shape)
+    except TORCH_ERRORS:
+        return False
+    return shape == trace_at_values(truth, values).final
 
 
 def _named(rng: Random, problem: Problem) -> Problem | None:
