@@ -123,10 +123,10 @@ def fresh_problems(seed: int, count: int, split: str | None = None) -> list[Prob
 def _of_split(seed: int, split: str) -> Iterator[Problem]:
     """The stream's problems of one split. The others are not verified: that would take most of the time."""
     from rotbot.problems import LEVELS, level_of, sample, seeds
-    from rotbot.problems.rows import draft, place_of_problem
+    from rotbot.problems.rows import place_of_problem, traced
 
     for index in itertools.count():
         level = level_of(seed, index, LEVELS[:6])
-        problem = draft(seeds.item_seed(seed, index), level)[1].problem
-        if place_of_problem(problem).split == split:
+        _, written, truth = traced(seeds.item_seed(seed, index), level)
+        if place_of_problem(written.problem, truth).split == split:
             yield sample(seed, index, level)

@@ -69,7 +69,7 @@ def make_item(seed: int, level: Level, kind: str = "plain") -> Item:
 
 
 def _plain(seed: int, level: Level) -> Item:
-    program, written, truth = _traced(seed, level)
+    program, written, truth = traced(seed, level)
     problem = written.problem
     verify(program, written, truth)
     item = _item("plain", written.style, level, seed, problem, truth)
@@ -81,7 +81,7 @@ def _plain(seed: int, level: Level) -> Item:
     return _item("plain", other.style, level, seed, other.problem, truth)
 
 
-def _traced(seed: int, level: Level) -> tuple[Program, Written, ShapeTrace]:
+def traced(seed: int, level: Level) -> tuple[Program, Written, ShapeTrace]:
     """The first program of ``seed`` that can be traced: at sizes of thousands some are beyond the tracer's limits."""
     for attempt in range(MAX_TRIES):
         program, written = draft(seed, level, attempt)
@@ -125,9 +125,8 @@ def _symbolic(seed: int, level: Level) -> Item:
 _MAKERS = {"plain": _plain, "error": _wrong, "idiom": _idiom, "symbolic": _symbolic}
 
 
-def place_of_problem(problem: Problem) -> Place:
-    """Where a right program belongs, from a trace that is not verified."""
-    truth = trace_shapes(problem.code, problem.args, problem.target)
+def place_of_problem(problem: Problem, truth: ShapeTrace) -> Place:
+    """Where a right program belongs by its trace."""
     arguments = tuple([(spec.shape, spec.dtype) for _, spec in problem.specs])
     return place_of("plain", graph_of(truth, tuple([shape for shape, _ in arguments])), form_of(truth, arguments))
 

@@ -79,6 +79,6 @@ def test_fresh_problems_are_the_seed_s():
 
 def test_fresh_problems_of_a_split():
     held_out = fresh_problems(5, 4, "test")
-    assert [place_of_problem(p).split for p in held_out] == ["test"] * 4
+    assert [place_of_problem(p, p.truth()).split for p in held_out] == ["test"] * 4
     with pytest.raises(InputError, match="split: expected one of train, validation, test, got 'dev'"):
         fresh_problems(5, 1, "dev")
