@@ -61,6 +61,7 @@ def generate(
     from rotbot.problems.build import WorkerDied, build, build_shard
     from rotbot.problems.levels import parse_levels
     from rotbot.problems.parts import Recipe
+    from rotbot.problems.splits import EVAL
     from rotbot.problems.verify import Disagreement
 
     recipe = Recipe(rows, seed, parse_levels(level), wrong, idioms, symbolic, eval_rows)
@@ -70,7 +71,7 @@ def generate(
         TextColumn("generating"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn(),
         console=console,
     )  # fmt: skip
-    task = bar.add_task("rows", total=rows)
+    task = bar.add_task("rows", total=rows + len(EVAL) * recipe.benchmark_rows)
 
     def progress(done: int) -> None:
         if not bar.live.is_started:  # after the workers are forked: a fork must not copy the bar's thread
@@ -83,6 +84,7 @@ def generate(
             print(json.dumps({"out": str(out), "items": made}) if as_json else f"made {made} items of parts in {out}")
             return
         tally = build(out, recipe, processes, overwrite, progress, tuple(parts or ()))
+        bar.update(task, completed=tally.rows, total=tally.rows)
     except (Disagreement, WorkerDied) as error:
         print(f"rotbot: {error}", file=sys.stderr)
         raise typer.Exit(1) from error

@@ -18,6 +18,7 @@ _PRIMITIVES = (
     ("select index", "select_index"),
     ("slice dim", "slice"),
     ("index dim", "index"),
+    ("keep all dims", "keep_all"),
     ("setitem", "setitem"),
     ("unpack into", "unpack"),
 )

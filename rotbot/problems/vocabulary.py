@@ -7,7 +7,7 @@ from functools import cache
 from rotbot.problems.families import FAMILIES
 
 _MORE = {
-    "index": "new_axis select_index slice index setitem unpack",
+    "index": "keep_all new_axis select_index slice index setitem unpack",
     "masks": "bitwise_not bitwise_and bitwise_or bitwise_xor to",
 }
 """Names that no declaration has: indexing reads as primitives, idioms use what the composer does not."""

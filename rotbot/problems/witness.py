@@ -32,7 +32,7 @@ _OPERATORS = {
     "bitwise_xor", "invert": "bitwise_not", "iadd": "add", "isub": "sub", "imul": "mul", "itruediv": "div",
     "ifloordiv": "floor_divide", "ipow": "pow", "imod": "remainder", "iand": "bitwise_and", "ior": "bitwise_or",
 }  # fmt: skip
-_PRIMITIVES = ("new_axis", "select_index", "slice", "index")
+_PRIMITIVES = ("new_axis", "select_index", "slice", "index", "keep_all")
 _NAMED = re.compile(r"\b(?!(?:slice|dim|from|to|step)\b)[A-Za-z_]")
 _NUMBERS = re.compile(r"-?\d+")
 
@@ -169,7 +169,9 @@ def _replays(step: Step) -> bool:
         return len(step.inputs[0]) == len(step.outputs[0])
     numbers = [int(n) for n in _NUMBERS.findall(said)]
     x = torch.empty([size for size in step.inputs[0] if isinstance(size, int)], device="meta")
-    if name == "new_axis":
+    if name == "keep_all":
+        y = x
+    elif name == "new_axis":
         y = x.unsqueeze(numbers[0])
     elif name == "select_index":
         y = x.select(numbers[-1], 0 if " _ " in step.op else numbers[0])

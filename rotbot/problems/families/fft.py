@@ -88,7 +88,7 @@ def _part(name: str, *spellings: str) -> Sampler:
 
 
 def _conj(c: Context) -> Draw | None:
-    return Draw((c.x,), ("$x.conj()", "torch.conj($x)"), keeps=False)
+    return Draw((c.x,), ("$x.conj_physical()", "torch.conj_physical($x)"), keeps=False)
 
 
 def _complex(name: str) -> Sampler:
@@ -148,7 +148,7 @@ OPS = (
     Op("real", FAMILY, _part("real", "$x.real", "$x.real"), ranks=(1, 5), weight=2.5, dtypes=COMPLEX),
     Op("imag", FAMILY, _part("imag", "$x.imag"), ranks=(1, 5), weight=1.2, dtypes=COMPLEX),
     Op("angle", FAMILY, _part("angle", "$x.angle()"), ranks=(1, 5), weight=1.2, dtypes=COMPLEX),
-    Op("conj", FAMILY, _conj, ranks=(1, 5), weight=1.5, dtypes=COMPLEX),
+    Op("conj_physical", FAMILY, _conj, ranks=(1, 5), weight=1.5, dtypes=COMPLEX),
     Op("complex", FAMILY, _complex("complex"), ranks=(1, 4), weight=0.3),
     Op("polar", FAMILY, _complex("polar"), ranks=(1, 4), weight=0.3),
     Op("view_as_real", FAMILY, _view_as_real, ranks=(1, 4), weight=1.5, dtypes=COMPLEX),
