@@ -151,8 +151,8 @@ def test_another_schema_and_no_dataset(folder, tmp_path):
 @pytest.mark.parametrize(
     "code",
     [
-        "y = x[1:, None, 2]", "y = x[:, :]", "y = x[1:][None][:, 0]", "y = nn.Linear(6, 2)(x).relu()", "y = 2 - x.T // 3",
-        "x += 1\ny = -x",
+        "y = x[1:, None, 2]", "y = x[:, :]", "y = x[1:][None][:, 0]", "y = nn.Linear(6, 2)(x).relu()",
+        "y = 2 - x.T // 3", "x += 1\ny = -x",
         "y = x.max(1).values[idx]", "y = torch.linalg.qr(x)[0] @ x", "y = torch.fft.rfft(x).abs()",
         "x[0] = 1\ny = x.mT",
         "y, _ = nn.LSTM(6, 5, batch_first=True)(x[None])", "a, *b = x\ny = torch.stack(b)",
