@@ -88,6 +88,8 @@ def test_what_is_missing_is_said_with_the_remedy(doctor, monkeypatch, distributi
     true = metadata.version
 
     def told(wanted):
+        if wanted == "torch" != distribution:
+            return f"{true(wanted).partition('+')[0]}+cpu"  # whichever build is here: PyPI's torchvision is of another
         if wanted != distribution:
             return true(wanted)
         if version is None:
@@ -95,8 +97,6 @@ def test_what_is_missing_is_said_with_the_remedy(doctor, monkeypatch, distributi
         return version
 
     monkeypatch.setattr(metadata, "version", told)
-    if distribution == "torchvision" and "+" not in true("torch"):
-        pytest.skip("torch is of the build that PyPI's torchvision goes with")
     code, checks, text = doctor()
     assert checks[name]["state"] == state
     assert advice in checks[name]["advice"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rotbot.problems.op import INDEX_DTYPE, Context, Draw, Op, Shape, both
+from rotbot.problems.op import INDEX_DTYPE, Context, Draw, Op, Sampler, Shape, both
 
 FAMILY = "scatter"
 
@@ -81,22 +81,18 @@ def _rows(c: Context, dim: int) -> Shape | None:
     return c.partner(lambda y: len(y) == 1 and y[0] <= c.x[dim], lambda: (c.size(c.x[dim]),), INDEX_DTYPE, c.x[dim])
 
 
-def _index_add(c: Context) -> Draw | None:
-    dim = 0 if c.x[0] > 1 and c.coin(0.5) else c.wide()
-    rows = _rows(c, dim)
-    shape = None if rows is None else c.replaced(dim, rows[0])
-    if shape is None or c.partner(lambda z: z == shape, lambda: shape) is None:
-        return None
-    return Draw((c.x,), both("index_add", f"{c.spell(dim)}, $y, $z"))
+def _index_rows(name: str) -> Sampler:
+    """``index_add`` or ``index_copy``: rows of another tensor at places along a dimension."""
 
+    def sample(c: Context) -> Draw | None:
+        dim = 0 if c.x[0] > 1 and c.coin(0.5) else c.wide()
+        rows = _rows(c, dim)
+        shape = None if rows is None else c.replaced(dim, rows[0])
+        if shape is None or c.partner(lambda z: z == shape, lambda: shape) is None:
+            return None
+        return Draw((c.x,), both(name, f"{c.spell(dim)}, $y, $z"))
 
-def _index_copy(c: Context) -> Draw | None:
-    dim = 0 if c.x[0] > 1 and c.coin(0.5) else c.wide()
-    rows = _rows(c, dim)
-    shape = None if rows is None else c.replaced(dim, rows[0])
-    if shape is None or c.partner(lambda z: z == shape, lambda: shape) is None:
-        return None
-    return Draw((c.x,), both("index_copy", f"{c.spell(dim)}, $y, $z"))
+    return sample
 
 
 def _index_fill(c: Context) -> Draw | None:
@@ -135,8 +131,8 @@ OPS = (
     Op("take_along_dim", FAMILY, _take_along_dim, ranks=(1, 4), weight=0.9),
     Op("scatter", FAMILY, _scatter, ranks=(1, 4), weight=0.8),
     Op("scatter_add", FAMILY, _scatter_add, ranks=(1, 4), weight=0.8),
-    Op("index_add", FAMILY, _index_add, ranks=(1, 4), weight=0.9),
-    Op("index_copy", FAMILY, _index_copy, ranks=(1, 4), weight=0.7),
+    Op("index_add", FAMILY, _index_rows("index_add"), ranks=(1, 4), weight=0.9),
+    Op("index_copy", FAMILY, _index_rows("index_copy"), ranks=(1, 4), weight=0.7),
     Op("index_fill", FAMILY, _index_fill, ranks=(1, 4), weight=0.7),
     Op("select_scatter", FAMILY, _select_scatter, ranks=(2, 4), weight=0.7),
     Op("slice_scatter", FAMILY, _slice_scatter, ranks=(1, 4), weight=0.7),
