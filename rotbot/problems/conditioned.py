@@ -1,4 +1,4 @@
-"""Values that linear algebra takes: eager runs are on zeros, which have no inverse and no Cholesky factor.
+"""Values that calls take: eager runs are on zeros, which have no inverse and no Cholesky factor.
 
 Within :class:`WellConditioned` every matrix given to ``torch.linalg`` and its like is replaced by ones on the diagonal
 and zeros elsewhere, of the same shape and dtype. What the calls return has the same shape for any values.
@@ -39,3 +39,17 @@ class WellConditioned(TorchFunctionMode):
         if name.startswith("linalg_") or name in _NAMES:
             args = tuple([_replaced(arg) for arg in args])
         return func(*args, **(kwargs or {}))
+
+
+class ZeroIntegers(TorchFunctionMode):
+    """Makes every integer tensor zero as soon as it is there, so that no index and no class is out of range."""
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """Call ``func``; integers among what it returns become zeros."""
+        result = func(*args, **(kwargs or {}))
+        for value in result if isinstance(result, (tuple, list)) else (result,):
+            if isinstance(value, torch.Tensor) and value.dtype == torch.int64:
+                value.zero_()
+        return result

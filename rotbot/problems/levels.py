@@ -41,41 +41,28 @@ class Level:
     held_out: bool = False
 
 
-FIRST_OPS = tuple(
-    """
-    view reshape flatten unflatten squeeze unsqueeze transpose permute t mT movedim flip roll contiguous expand
-    broadcast_to expand_as repeat tile repeat_interleave cat stack hstack vstack split split_sizes chunk unbind new_axis
-    pick slice mixed_index select narrow index_select index_tensor sum mean std amax max topk matmul self_product mm bmm
-    mv outer einsum add sub mul div scale relu gelu silu sigmoid tanh exp softmax cumsum linear Linear conv1d conv2d
-    Conv2d max_pool2d avg_pool2d pad layer_norm glu interpolate embedding
-    """.split()
-)
-"""What the embedded model was trained on: the ops of levels 0 to 5 until there is one trained on more."""
-
 STYLES = (("nested", 0.22), ("reassigned", 0.1), ("methods", 0.1), ("functions", 0.08), ("compact", 0.07))
 """The styles of training; ``function`` is kept for the benchmark."""
 
-_FIRST = tuple(Level(number=k, depth=(k + 1, k + 1), ops=FIRST_OPS) for k in range(6))
 LEVELS: tuple[Level, ...] = (
-    *_FIRST,
+    *[Level(number=k, depth=(k + 1, k + 1), styles=STYLES, comments=0.03) for k in range(6)],
     Level(6, (7, 8), max_args=4, branch=0.3, styles=STYLES, comments=0.03),
     Level(7, (9, 12), max_args=4, branch=0.3, dead=0.08, styles=STYLES, comments=0.03),
     Level(8, (13, 16), max_args=5, branch=0.3, dead=0.1, max_numel=2**17, styles=STYLES, comments=0.03),
     Level(9, (17, 24), max_args=6, branch=0.3, dead=0.12, max_numel=2**18, styles=STYLES, comments=0.03),
 )
-"""Levels 0 to 5 have 1 to 6 steps; from 6 on every op is in use; 8 and 9 are longer than anything trained on."""
+"""Levels 0 to 5 have 1 to 6 steps, the mixture of training; 8 and 9 are longer than anything trained on."""
 
 LARGE = (96, 128, 192, 256, 384, 512, 768, 1000, 1024, 1280, 1536, 2048, 3072, 4096)
-EVERY_OP = tuple(replace(level, ops=(), styles=STYLES, comments=0.03) for level in LEVELS[:6])
 OUTSIDE: dict[str, tuple[Level, ...]] = {
     "ood_depth": LEVELS[8:],
-    "ood_rank": tuple(replace(level, ranks=(5, 6, 6, 7), max_rank=8, sizes=SIZES[:10]) for level in EVERY_OP),
+    "ood_rank": tuple(replace(level, ranks=(5, 6, 6, 7), max_rank=8, sizes=SIZES[:10]) for level in LEVELS[:6]),
     "ood_size": tuple(
         replace(level, sizes=(*SIZES, *LARGE, *LARGE), max_size=4096, max_numel=2**22, ranks=(1, 2, 2, 3))
-        for level in EVERY_OP
+        for level in LEVELS[:6]
     ),
-    "ood_pair": EVERY_OP,
-    "ood_op": tuple(replace(level, held_out=True) for level in EVERY_OP),
+    "ood_pair": LEVELS[:6],
+    "ood_op": tuple(replace(level, held_out=True) for level in LEVELS[:6]),
 }
 """Where the benchmark's problems from outside the bounds of training are drawn."""
 

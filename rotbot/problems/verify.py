@@ -13,7 +13,7 @@ from rotbot.errors import RotbotError
 from rotbot.problem import Problem
 from rotbot.problems.composer import Program
 from rotbot.problems.writer import Written
-from rotbot.shapes.running import TORCH_ERRORS
+from rotbot.shapes.running import TORCH_ERRORS, undisturbed
 from rotbot.shapes.trace import ShapeTrace
 
 GENERATED = "<generated>"
@@ -32,9 +32,9 @@ class Disagreement(RotbotError):
         return Disagreement, (self.problem, self.found)
 
 
-def run_eagerly(problem: Problem) -> dict[str, Any]:
+def run_eagerly(problem: Problem, zero_integers: bool = False) -> dict[str, Any]:
     """Run one of *our own* generated programs on real tensors of zeros (matrices that linear algebra gets are well
-    conditioned) and return its variables.
+    conditioned) and return its variables. With ``zero_integers`` what it computes as integers is zeros too.
 
     Never call this with foreign code: it executes. Raises whatever torch raises.
     """
@@ -42,24 +42,25 @@ def run_eagerly(problem: Problem) -> dict[str, Any]:
     import torch.nn.functional as F
     from torch import nn
 
-    from rotbot.problems.conditioned import WellConditioned, needs_values
+    from rotbot.problems.conditioned import WellConditioned, ZeroIntegers, needs_values
 
     namespace: dict[str, Any] = {"torch": torch, "F": F, "nn": nn}
     for name, spec in problem.specs:
         namespace[name] = torch.zeros(spec.sizes, dtype=getattr(torch, spec.dtype))
     values = WellConditioned() if needs_values(problem.code) else nullcontext()
-    with torch.inference_mode(), values:
+    with undisturbed(), torch.inference_mode(), values, ZeroIntegers() if zero_integers else nullcontext():
+        torch.default_generator.manual_seed(0)
         exec(compile(problem.code, GENERATED, "exec"), namespace)  # noqa: S102 - the text is ours, see the docstring
     return namespace
 
 
-def eager_error_line(problem: Problem) -> int | None:
+def eager_error_line(problem: Problem, zero_integers: bool = False) -> int | None:
     """The line at which eager torch rejects one of *our own* programs; None where it runs to its end.
 
     Raises what is no verdict on shapes (a full memory, a fault of ours).
     """
     try:
-        run_eagerly(problem)
+        run_eagerly(problem, zero_integers)
     except TORCH_ERRORS as error:
         lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == GENERATED]
         return lines[0]

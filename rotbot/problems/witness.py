@@ -21,7 +21,7 @@ from rotbot.problem import Problem
 from rotbot.problems.conditioned import WellConditioned, needs_values
 from rotbot.problems.graphs import op_name
 from rotbot.problems.verify import GENERATED
-from rotbot.shapes.running import TORCH_ERRORS
+from rotbot.shapes.running import TORCH_ERRORS, undisturbed
 from rotbot.shapes.text import as_shapes
 from rotbot.shapes.trace import Shape, ShapeTrace, Step
 
@@ -107,7 +107,9 @@ def observe(problem: Problem, last_line: int | None = None) -> Observation:
     for name, spec in problem.specs:
         namespace[name] = torch.zeros(spec.sizes, dtype=getattr(torch, spec.dtype))
     recording, rejected = _Recording(), False
-    with torch.inference_mode(), WellConditioned() if needs_values(problem.code) else nullcontext():
+    values = WellConditioned() if needs_values(problem.code) else nullcontext()
+    with undisturbed(), torch.inference_mode(), values:
+        torch.default_generator.manual_seed(0)
         try:
             with recording:
                 exec(program, namespace)  # noqa: S102 - the tracer has accepted it, see above

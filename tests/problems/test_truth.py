@@ -13,7 +13,7 @@ from rotbot.problems.op import broadcast, easy_product
 from rotbot.problems.rows import draft, make_item
 from rotbot.problems.verify import Disagreement, run_eagerly, verify
 
-EVERY_OP = [replace(level, ops=(), held_out=True) for level in LEVELS[:6]]
+EVERY_OP = [replace(level, held_out=True) for level in LEVELS[:6]]
 
 
 @pytest.fixture(scope="module")
