@@ -26,6 +26,7 @@ MAX_TRIES = 6
 """Mutations tried before another program is taken."""
 
 _NUMBER = re.compile(r"(?<![\w.])\d+(?![\w.])")
+_SIZE = re.compile(r"\$([0-9])")
 _SHAPING = ("permute", "reshape", "expand")
 """Families whose calls people forget: without them the next call does not fit."""
 
@@ -45,12 +46,20 @@ def _without(program: Program, index: int) -> Program:
     return replace(program, calls=calls, live=live)
 
 
+def _has_sizes(program: Program, gone: Call) -> bool:
+    """Whether ``gone``'s input has every dimension whose size the readers of its result write (``x.size(3)``)."""
+    rank = len(program.values[gone.inputs[0]].shape)
+    readers = [call for call in program.calls if call.inputs and call.inputs[0] == gone.outputs[0]]
+    return all(int(dim) < rank for call in readers for dim in _SIZE.findall(call.spelling))
+
+
 def forgotten_call(rng: Random, program: Program, written: Written, level: Level) -> Written | None:
     """Leave out a call that only shapes: a missing transpose, a missing flatten, a missing ``unsqueeze``."""
     found = [
         i
         for i, call in enumerate(program.calls)
         if call.op.family in _SHAPING and len(call.inputs) == 1 and call.outputs != (program.target,)
+        if _has_sizes(program, call)
     ]
     return write(_without(program, rng.choice(found)), rng, level, written.style) if found else None
 
