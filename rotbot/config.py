@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from rotbot.errors import ConfigError
 
@@ -103,6 +103,9 @@ def _coerce(name: str, value: Any, hint: Any) -> Any:
     choices = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
     if value is None and type(None) in choices:
         return None
+    literals = [literal for choice in choices if get_origin(choice) is Literal for literal in get_args(choice)]
+    if value in literals:
+        return value
     if isinstance(value, bool):
         if bool in choices:
             return value
@@ -124,7 +127,8 @@ def _coerce(name: str, value: Any, hint: Any) -> Any:
             return _coerce(name, number, hint)
     if str in choices and isinstance(value, int | float) and not isinstance(value, bool):
         return str(value)
-    expected = " or ".join("null" if c is type(None) else c.__name__ for c in choices)
+    named = ["null" if c is type(None) else c.__name__ for c in choices if get_origin(c) is not Literal]
+    expected = " or ".join([*literals, *named])
     raise ConfigError(f"{name}: expected {expected}, got {value!r:.80}")
 
 

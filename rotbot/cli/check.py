@@ -75,6 +75,8 @@ def report_data(report: Report) -> dict[str, object]:
         "ops": dict(report.ops.most_common()),
         "steps": dict(sorted(report.depths.items())),
         "levels": dict(sorted(report.levels.items())),
+        "ranks": dict(sorted(report.ranks.items())),
+        "sizes": dict(sorted(report.sizes.items())),
         "styles": dict(report.styles.most_common()),
         "outcomes": dict(report.outcomes),
     }
@@ -95,6 +97,9 @@ def _print(report: Report, console: Console) -> None:
     shares = ", ".join(f"{family} {100 * share:.1f}%" for family, share in report.families.items())
     console.print(f"\n{len(report.ops)} operations in {len(report.families)} families: {shares}")
     console.print("steps: " + ", ".join(f"{depth} {count:,}" for depth, count in sorted(report.depths.items())))
+    for name, counts in (("levels", report.levels), ("ranks", report.ranks), ("sizes up to", report.sizes)):
+        console.print(f"{name}: " + ", ".join(f"{key} {count:,}" for key, count in sorted(counts.items())))
+    console.print("styles: " + ", ".join(f"{name} {count:,}" for name, count in report.styles.most_common()))
     console.print("outcomes: " + ", ".join(f"{name} {count:,}" for name, count in report.outcomes.items()))
     console.print(
         f"overlaps between splits: {report.overlaps:,}; near-duplicates within them: {report.near:,}; "

@@ -5,32 +5,55 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from rotbot.errors import InputError
 
+if TYPE_CHECKING:
+    from rotbot.problems.parts import Recipe
+    from rotbot.problems.tally import Tally
+
 
 def generate(
     out: Annotated[Path, typer.Argument(help="The folder to write; it appears whole or not at all.")],
-    rows: Annotated[int, typer.Option("--rows", "-n", min=1, help="Rows over all splits together.")] = 20_000,
-    seed: Annotated[int, typer.Option("--seed", "-s", min=0, help="The same seed gives the same bytes.")] = 0,
+    config: Annotated[
+        str | None, typer.Option("--config", "-c", help="A recipe by name (shapes) or YAML file; options come on top.")
+    ] = None,
+    rows: Annotated[
+        int | None, typer.Option("--rows", "-n", min=1, help="Rows over all splits together.", show_default="20000")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option("--seed", "-s", min=0, help="The same seed gives the same bytes.", show_default="0")
+    ] = None,
     level: Annotated[
-        str, typer.Option("--level", "-l", help="A level or a range of levels; level k has k + 1 steps.")
-    ] = "0-5",
+        str | None,
+        typer.Option(
+            "--level", "-l", help="A level from 0 to 9, or a range; 0 to 5 have 1 to 6 steps.", show_default="0-5"
+        ),
+    ] = None,
     workers: Annotated[int, typer.Option("--workers", "-w", min=0, help="Processes; 0 is one a processor.")] = 0,
-    wrong: Annotated[float, typer.Option("--wrong", min=0, max=1, help="The share of wrong programs.")] = 0.1,
+    wrong: Annotated[
+        float | None, typer.Option("--wrong", min=0, max=1, help="Share of wrong programs.", show_default="0.1")
+    ] = None,
     idioms: Annotated[
-        float, typer.Option("--idioms", min=0, max=1, help="The share of idioms of real model code.")
-    ] = 0.05,
+        float | None,
+        typer.Option("--idioms", min=0, max=1, help="Share of idioms of real model code.", show_default="0.05"),
+    ] = None,
     symbolic: Annotated[
-        float, typer.Option("--symbolic", min=0, max=1, help="The share of problems with named sizes.")
-    ] = 0.01,
+        float | None,
+        typer.Option("--symbolic", min=0, max=1, help="Share of problems with named sizes.", show_default="0.01"),
+    ] = None,
+    work: Annotated[
+        str | None, typer.Option("--work", metavar="MODE", help="Write the work of steps: arithmetic, or full.")
+    ] = None,
     eval_rows: Annotated[
         int | None,
-        typer.Option("--eval-rows", min=0, help="Rows of each benchmark split; default: a hundredth of --rows."),
+        typer.Option("--eval-rows", min=0, help="Rows of each benchmark split.", show_default="a hundredth of --rows"),
     ] = None,
     shard: Annotated[
         str | None,
@@ -48,6 +71,60 @@ def generate(
 
     A build that was killed continues when the same command runs again.
     """
+    given = {
+        "rows": rows, "seed": seed, "level": level, "wrong": wrong, "idioms": idioms, "symbolic": symbolic,
+        "work": work, "eval_rows": eval_rows,
+    }  # fmt: skip
+    recipe = read_recipe(config, {key: value for key, value in given.items() if value is not None})
+    if shard is not None:
+        from rotbot.problems.build import build_shard
+
+        with _bar(-(-recipe.rows // _parse_shard(shard)[1])) as progress:
+            made = build_shard(out, recipe, _parse_shard(shard), _processes(workers), progress)
+        print(json.dumps({"out": str(out), "items": made}) if as_json else f"made {made} items of parts in {out}")
+        return
+    tally = build_dataset(out, recipe, workers, overwrite, tuple(parts or ()))
+    if as_json:
+        splits = dict(tally.splits)
+        print(json.dumps({"out": str(out), "rows": tally.rows, "splits": splits, "duplicates": tally.duplicates}))
+    else:
+        print(describe(out, tally))
+
+
+def read_recipe(config: str | None, given: Mapping[str, Any]) -> Recipe:
+    """The recipe of a shipped name or YAML file (None: the defaults) with the values ``given`` on top."""
+    from rotbot.config import build, read_yaml
+    from rotbot.problems.config import DatasetConfig
+    from rotbot.recipes import find_recipe
+
+    values = {} if config is None else read_yaml(find_recipe(config, "datasets"))
+    return build(DatasetConfig, {**values, **given}).recipe()
+
+
+def build_dataset(
+    out: Path, recipe: Recipe, workers: int = 0, overwrite: bool = False, parts: tuple[Path, ...] = ()
+) -> Tally:
+    """:func:`rotbot.problems.build.build` with a progress bar."""
+    from rotbot.problems.build import build
+    from rotbot.problems.splits import EVAL
+
+    with _bar(recipe.rows + len(EVAL) * recipe.benchmark_rows) as progress:
+        return build(out, recipe, _processes(workers), overwrite, progress, parts)
+
+
+def describe(out: Path, tally: Tally) -> str:
+    """A sentence on what was written."""
+    splits = ", ".join(f"{split} {count}" for split, count in tally.splits.items())
+    return f"wrote {tally.rows} rows to {out} ({splits}; {tally.duplicates} repeats dropped)"
+
+
+def _processes(workers: int) -> int:
+    return workers or len(os.sched_getaffinity(0))
+
+
+@contextmanager
+def _bar(total: int) -> Generator[Callable[[int], None]]:
+    """A bar over ``total`` rows, full at the end; a build's own faults are told without a traceback, exit code 1."""
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -58,44 +135,30 @@ def generate(
         TimeRemainingColumn,
     )
 
-    from rotbot.problems.build import WorkerDied, build, build_shard
-    from rotbot.problems.levels import parse_levels
-    from rotbot.problems.parts import Recipe
-    from rotbot.problems.splits import EVAL
+    from rotbot.problems.build import WorkerDied
     from rotbot.problems.verify import Disagreement
 
-    recipe = Recipe(rows, seed, parse_levels(level), wrong, idioms, symbolic, eval_rows)
-    processes = workers or len(os.sched_getaffinity(0))
-    console = Console(stderr=True)
     bar = Progress(
         TextColumn("generating"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn(),
-        console=console,
+        console=Console(stderr=True),
     )  # fmt: skip
-    task = bar.add_task("rows", total=rows + len(EVAL) * recipe.benchmark_rows)
+    task, last = bar.add_task("rows", total=total), 0
 
     def progress(done: int) -> None:
+        nonlocal last
         if not bar.live.is_started:  # after the workers are forked: a fork must not copy the bar's thread
             bar.start()
+        last = done
         bar.update(task, completed=done)
 
     try:
-        if shard is not None:
-            made = build_shard(out, recipe, _parse_shard(shard), processes, progress)
-            print(json.dumps({"out": str(out), "items": made}) if as_json else f"made {made} items of parts in {out}")
-            return
-        tally = build(out, recipe, processes, overwrite, progress, tuple(parts or ()))
-        bar.update(task, completed=tally.rows, total=tally.rows)
+        yield progress
+        bar.update(task, completed=last, total=last)
     except (Disagreement, WorkerDied) as error:
         print(f"rotbot: {error}", file=sys.stderr)
         raise typer.Exit(1) from error
     finally:
         bar.stop()
-    counts = {"out": str(out), "rows": tally.rows, "splits": dict(tally.splits), "duplicates": tally.duplicates}
-    if as_json:
-        print(json.dumps(counts))
-    else:
-        splits = ", ".join(f"{split} {count}" for split, count in tally.splits.items())
-        print(f"wrote {tally.rows} rows to {out} ({splits}; {tally.duplicates} repeats dropped)")
 
 
 def _parse_shard(text: str) -> tuple[int, int]:

@@ -32,8 +32,13 @@ Out = Annotated[Path | None, typer.Argument(metavar="OUT", help="The folder to w
 
 
 def push_dataset(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="What rotbot generate wrote.")],
+    source: Annotated[
+        str, typer.Argument(metavar="DIR|RECIPE", help="What rotbot generate wrote, or the recipe to write it by.")
+    ],
     repo_id: RepoId,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Where to build a RECIPE's dataset (default: ./ its name).")
+    ] = None,
     revision: Branch = None,
     private: Private = False,
     create_pr: CreatePr = False,
@@ -41,10 +46,27 @@ def push_dataset(
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    """Push a dataset folder with its card in one commit; what the Hub has already is not sent again."""
+    """Push a dataset folder with its card in one commit; what the Hub has already is not sent again.
+
+    A RECIPE (shapes, or a YAML file) is built first, in a folder that stays: the next push finds it there.
+    """
     from rotbot.hub.push import PushOptions
 
     options = PushOptions(private=private, create_pr=create_pr, tag=tag, dry_run=dry_run)
+    folder = Path(source).expanduser()
+    if not folder.is_dir():
+        from rotbot.cli.generate import build_dataset, read_recipe
+        from rotbot.hub.ids import read_id
+        from rotbot.hub.push import check_push
+
+        recipe, folder = read_recipe(source, {}), out or Path(Path(source).stem)
+        if not folder.is_dir():
+            _quiet_client()
+            check_push(read_id(repo_id, revision), "dataset", options, _note)
+            if dry_run:
+                _say_dry_run(recipe.rows, folder, repo_id, as_json)
+                return
+            build_dataset(folder, recipe)
     _push("dataset", folder, repo_id, revision, options, as_json)
 
 
@@ -120,6 +142,13 @@ def _push(kind: Kind, folder: Path, repo_id: str, revision: str | None, options:
         print(f"proposed {_count(pushed.changes)} for {where}: {pushed.pull_request}")
     else:
         print(f"pushed {_count(pushed.changes)} to {where}: commit {pushed.commit}{_tagged(pushed.tag)}\n{pushed.url}")
+
+
+def _say_dry_run(rows: int, folder: Path, repo_id: str, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps({"repo": repo_id, "kind": "dataset", "build": str(folder), "rows": rows, "dry_run": True}))
+    else:
+        print(f"would build {rows:,} rows and the benchmark's in {folder} and push them to {repo_id}")
 
 
 def _pull(

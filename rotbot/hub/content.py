@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 CARD = "README.md"
 _OWNED: dict[Kind, tuple[str, ...]] = {
-    "dataset": ("sft/*", "rl/*", "eval/*"),
+    "dataset": ("sft/*", "rl/*", "eval/*", "distributions.png"),
     "model": (
         "*.safetensors", "*.safetensors.index.json", "config.json", "generation_config.json", "tokenizer*.json",
         "special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt", "chat_template.jinja",

@@ -77,10 +77,8 @@ def push(folder: Path, hub_id: HubId, kind: Kind, options: PushOptions, note: No
     if options.create_pr and target.branch != MAIN:
         raise InputError(f"--create-pr: expected the branch {MAIN}, got {target.branch}")
     files = _with_card(folder, target, options.evaluation)
+    state = _look(hub_id, target, options, note)
     with explained(target.repo):
-        account = patiently(whoami, note)
-        check_may_write(account, hub_id.owner, options.create_pr)
-        state = patiently(lambda: look(target), note)
         changes = _compare(target, state, files, note)
         _check_options(options, target, state, changes)
         patiently(lambda: validate_card(_text(files[CARD]), kind), note)
@@ -103,6 +101,22 @@ def push(folder: Path, hub_id: HubId, kind: Kind, options: PushOptions, note: No
     return Pushed(
         target.repo, kind, target.branch, commit, target.url, created, changes, options.tag, pull_request, False
     )
+
+
+def check_push(hub_id: HubId, kind: Kind, options: PushOptions, note: Note = silent) -> None:
+    """Find out before long work whether the token may push there. Raises as :func:`push` does; sends nothing."""
+    target = Target(hub_id.repo, kind, hub_id.revision or MAIN)
+    state = _look(hub_id, target, options, note)
+    if state is None and options.create_pr:
+        raise InputError(f"--create-pr: expected a repository that exists, {target.repo} does not")
+
+
+def _look(hub_id: HubId, target: Target, options: PushOptions, note: Note) -> State | None:
+    """What the Hub has, asked by an account that may write there."""
+    with explained(target.repo):
+        account = patiently(whoami, note)
+        check_may_write(account, hub_id.owner, options.create_pr)
+        return patiently(lambda: look(target), note)
 
 
 def _with_card(folder: Path, target: Target, evaluation: Evaluation | None) -> dict[str, Content]:

@@ -128,7 +128,7 @@ class _Merger:
             (config, split): SplitWriter(folder / config, split) for config, names in CONFIGS.items() for split in names
         }
         self.seen: set[bytes] = set()
-        self.forms: set[bytes] = set()
+        self.forms: dict[bytes, str] = {}
         self.rows = 0
         """Rows that are not of the benchmark."""
 
@@ -154,9 +154,12 @@ class _Merger:
             if not len(rows):
                 continue
             self.seen.update([bytes.fromhex(key)[:16] for key in rows["id"].to_pylist()])
-            forms = rows["form"].to_pylist()
-            self.tally.near += len(forms) - len(set(forms) - self.forms)
-            self.forms.update(forms)
+            for form in rows["form"].to_pylist():
+                other = self.forms.get(form)
+                if other is None:
+                    self.forms[form] = place
+                else:
+                    (self.tally.near if other == place else self.tally.overlaps)[place] += 1
             writer.add(rows.select(SCHEMA.names))
             self.tally.count(place, rows)
         return before - self.room(stream)

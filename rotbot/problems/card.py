@@ -6,11 +6,13 @@ from pathlib import Path
 
 from rotbot import __version__
 from rotbot.problems.parts import Recipe
+from rotbot.problems.plots import plot_distributions
 from rotbot.problems.splits import CONFIGS, HELD_OUT_OPS, HELD_OUT_PAIRS_PERCENT, MAX_DEPTH, MAX_RANK, MAX_SIZE
 from rotbot.problems.tally import Tally
 from rotbot.problems.vocabulary import family_of
 
 TEMPLATE = Path(__file__).parent.parent / "_cards" / "dataset" / "sft.md.j2"
+PICTURE = "distributions.png"
 SIZE_CATEGORIES = (
     (1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"), (10_000_000, "1M<n<10M"),
 )  # fmt: skip
@@ -20,20 +22,23 @@ def render_card(recipe: Recipe, tally: Tally) -> str:
     """The text of the card: YAML front matter, how to load, one row, the columns, the command, the counts."""
     from jinja2 import Environment, StrictUndefined
 
-    steps = tally.ops.total() or 1
     families: dict[str, list[tuple[str, int]]] = {}
     for op, count in tally.ops.most_common():
         families.setdefault(family_of(op), []).append((op, count))
     shares = [
-        (family, f"{100 * sum(count for _, count in ops) / steps:.1f}%", ", ".join(f"{op} {n}" for op, n in ops))
-        for family, ops in sorted(families.items(), key=lambda entry: -sum(count for _, count in entry[1]))
+        (family, f"{100 * share:.1f}%", ", ".join(f"{op} {n}" for op, n in families[family]))
+        for family, share in tally.families.items()
     ]
     numbers = [level.number for level in recipe.levels]
     environment = Environment(
         undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
     )
     configs = {
-        config: [(split, tally.splits[f"{config}/{split}"]) for split in names if tally.splits[f"{config}/{split}"]]
+        config: [
+            (split, tally.splits[place], tally.near[place], tally.overlaps[place])
+            for split in names
+            if tally.splits[place := f"{config}/{split}"]
+        ]
         for config, names in CONFIGS.items()
     }
     return environment.from_string(TEMPLATE.read_text()).render(
@@ -42,9 +47,11 @@ def render_card(recipe: Recipe, tally: Tally) -> str:
         rows=tally.rows,
         size_category=next((name for most, name in SIZE_CATEGORIES if tally.rows < most), "10M<n<100M"),
         level_range=f"{numbers[0]}-{numbers[-1]}" if len(numbers) > 1 else str(numbers[0]),
+        picture=PICTURE,
         configs={config: splits for config, splits in configs.items() if splits},
         levels=[(level.number, *level.depth, tally.levels[level.number]) for level in recipe.levels],
         depths=sorted(tally.depths.items()),
+        ranks=sorted(tally.ranks.items()),
         styles=sorted(tally.styles.items()),
         outcomes=sorted(tally.outcomes.items()),
         families=shares,
@@ -58,5 +65,6 @@ def render_card(recipe: Recipe, tally: Tally) -> str:
 
 
 def write_card(folder: Path, recipe: Recipe, tally: Tally) -> None:
-    """Write the card to ``folder/README.md``."""
+    """Write the card to ``folder/README.md`` and its picture beside it."""
+    plot_distributions(tally, folder / PICTURE)
     (folder / "README.md").write_text(render_card(recipe, tally))

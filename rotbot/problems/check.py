@@ -6,35 +6,39 @@ only has to accept a program before it is run, since rows may come from anywhere
 
 from __future__ import annotations
 
-import multiprocessing
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from hashlib import sha256
+from math import prod, sqrt
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from rotbot.errors import InputError, RotbotError
+from rotbot.errors import InputError, LimitExceeded, RotbotError
 from rotbot.problem import Problem
 from rotbot.problems.canonical import program_id
+from rotbot.problems.check_pool import Task, run_checks
 from rotbot.problems.graphs import form_of, graph_of, op_name
+from rotbot.problems.plots import LEAST_FAMILY, MOST_FAMILY
 from rotbot.problems.shards import SCHEMA
 from rotbot.problems.splits import CONFIGS, HELD_OUT_OPS, KINDS, Place, is_held_out_pair, place_of
 from rotbot.problems.substitute import assignments, at_values, trace_at_values
-from rotbot.problems.vocabulary import family_of
+from rotbot.problems.tally import upper_bound
+from rotbot.problems.vocabulary import family_of, family_shares
 from rotbot.problems.witness import contradiction, observe
 from rotbot.rewards.compare import compare
+from rotbot.rewards.work import check_work
 from rotbot.shapes import trace as trace_shapes
 from rotbot.shapes.trace import ShapeTrace
+from rotbot.shapes.work import Mode
 
 BATCH = 256
 MAX_EXAMPLES = 5
-LEAST_FAMILY, MOST_FAMILY = 0.02, 0.20
-"""The shares of steps between which every op family is meant to be."""
+MAX_ELEMENTS = 2**28
+"""What a program may make to be run."""
 
 _KIND_OF = {"error": "error", "symbolic": "symbolic", "real": "idiom"}
 
@@ -74,10 +78,7 @@ class Report:
     @property
     def families(self) -> dict[str, float]:
         """The share of steps of every family, the largest first."""
-        counts: Counter[str] = Counter()
-        for op, count in self.ops.items():
-            counts[family_of(op)] += count
-        return {family: count / max(1, counts.total()) for family, count in counts.most_common()}
+        return family_shares(self.ops)
 
     def blame(self, kind: str, where: str, what: str) -> None:
         """Count a fault, and keep it if it is among the first of its kind."""
@@ -120,22 +121,22 @@ def check(
     forms: dict[bytes, int] = {}
     places: list[Place] = []
     done = 0
-    with _Pool(workers) as run:
-        for place, start, rows, verdicts in run(_batches(files, report)):
-            if place not in places:
-                places.append(place)
-            for index, (row, verdict) in enumerate(zip(rows, verdicts, strict=True), start):
-                _take(report, place, f"{place.config}/{place.split} row {index}", row, verdict)
-                if verdict.id in ids:
-                    report.blame("repeated id", f"{place.config}/{place.split} row {index}", verdict.id)
-                ids.add(verdict.id)
-                other = forms.setdefault(verdict.form, places.index(place))
-                if other != places.index(place):
-                    report.overlaps += 1
-                    where = f"{place.config}/{place.split} row {index}"
-                    report.blame("overlap", where, f"its canonical form is in {places[other]}, too")
-            done += len(rows)
-            progress(done)
+    for task, verdicts in run_checks(_tasks(files, report), check_row, _killed, workers):
+        place: Place = task.origin
+        if place not in places:
+            places.append(place)
+        for index, (row, verdict) in enumerate(zip(task.rows, verdicts, strict=True), task.start):
+            _take(report, place, f"{place.config}/{place.split} row {index}", row, verdict)
+            if verdict.id in ids:
+                report.blame("repeated id", f"{place.config}/{place.split} row {index}", verdict.id)
+            ids.add(verdict.id)
+            other = forms.setdefault(verdict.form, places.index(place))
+            if other != places.index(place) and verdict.form:
+                report.overlaps += 1
+                where = f"{place.config}/{place.split} row {index}"
+                report.blame("overlap", where, f"its canonical form is in {places[other]}, too")
+        done += len(task.rows)
+        progress(done)
     report.near = sum(report.rows.values()) - len(forms) - report.overlaps
     _check_balance(report)
     _check_determinism(report, files, sample)
@@ -150,7 +151,7 @@ def _take(report: Report, place: Place, where: str, row: dict[str, Any], verdict
     report.styles[row["style"]] += 1
     report.outcomes[row["outcome"]] += 1
     report.ranks[verdict.rank] += 1
-    report.sizes[1 << max(0, verdict.size - 1).bit_length()] += 1
+    report.sizes[upper_bound(verdict.size)] += 1
     for kind, what in verdict.faults:
         report.blame(kind, where, what)
 
@@ -164,6 +165,12 @@ def check_row(place: Place, row: dict[str, Any]) -> _Verdict:
         return _check_row(place, row)
     except (RotbotError, KeyError, TypeError, ValueError, IndexError) as error:
         return _Verdict((("unusable row", f"{type(error).__name__}: {error}"),), str(row.get("id")), b"", (), 0, 0)
+
+
+def _killed(row: dict[str, Any]) -> _Verdict:
+    """For a row whose program took too long, or too much memory, or broke torch."""
+    what = "its check was killed: it took too much time or memory"
+    return _Verdict((("unusable row", what),), str(row.get("id")), b"", (), 0, 0)
 
 
 def _check_row(place: Place, row: dict[str, Any]) -> _Verdict:
@@ -195,6 +202,13 @@ def _check_row(place: Place, row: dict[str, Any]) -> _Verdict:
     expect(row["id"] == identity, "id", f"{row['id']}, the program's is {identity}")
 
     traced = trace_shapes(problem.code, problem.args, problem.target)  # refuses what must not be run
+    made = sum(
+        [prod(size for size in shape if isinstance(size, int)) for step in traced.steps for shape in step.outputs]
+    )
+    if made > MAX_ELEMENTS:
+        raise LimitExceeded(f"expected at most {MAX_ELEMENTS:,} elements in all tensors together, got {made:,}")
+    mistakes = check_work(claimed, traced).mistakes
+    expect(not mistakes, "work", ", ".join(f"step {item.step}: {item.text}" for item in mistakes))
     arguments = tuple([(spec.shape, spec.dtype) for _, spec in problem.specs])
     form = form_of(claimed, arguments)
     graph = graph_of(traced, tuple([shape for shape, _ in arguments]))
@@ -232,11 +246,8 @@ def _kind_of(place: Place, row: dict[str, Any], symbolic: bool) -> str:
 
 # --- all rows --------------------------------------------------------------------------------------------------------
 
-_Batch = tuple[Place, int, list[dict[str, Any]]]
-_Checked = tuple[Place, int, list[dict[str, Any]], list[_Verdict]]
 
-
-def _batches(files: list[tuple[Place, Path]], report: Report) -> Iterator[_Batch]:
+def _tasks(files: list[tuple[Place, Path]], report: Report) -> Iterator[Task[dict[str, Any]]]:
     start = 0
     before: Place | None = None
     for place, path in files:
@@ -250,49 +261,18 @@ def _batches(files: list[tuple[Place, Path]], report: Report) -> Iterator[_Batch
                 continue
             for batch in file.iter_batches(BATCH):
                 rows = pa.Table.from_batches([batch]).to_pylist()
-                yield place, start, rows
+                yield Task(place, start, rows)
                 start += len(rows)
 
 
-def _check_batch(batch: _Batch) -> _Checked:
-    place, start, rows = batch
-    return place, start, rows, [check_row(place, row) for row in rows]
-
-
-class _Pool:
-    """Runs :func:`_check_batch` over batches, in order, in ``workers`` processes."""
-
-    def __init__(self, workers: int) -> None:
-        self.workers = workers
-        self.pool: ProcessPoolExecutor | None = None
-
-    def __enter__(self) -> Callable[[Iterator[_Batch]], Iterator[_Checked]]:
-        if self.workers == 1:
-            return lambda batches: map(_check_batch, batches)
-        import torch
-
-        torch.set_num_threads(1)
-        self.pool = ProcessPoolExecutor(self.workers, multiprocessing.get_context("fork"))
-        return self._run
-
-    def _run(self, batches: Iterator[_Batch]) -> Iterator[_Checked]:
-        assert self.pool is not None
-        waiting = deque[Any]()
-        for batch in batches:
-            waiting.append(self.pool.submit(_check_batch, batch))
-            if len(waiting) > 3 * self.workers:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-
-    def __exit__(self, *args: object) -> None:
-        if self.pool is not None:
-            self.pool.shutdown(cancel_futures=True)
-
-
 def _check_balance(report: Report) -> None:
+    """Blame families outside the bounds by more than chance (three standard errors of a share of so many steps)."""
+    steps = max(1, report.ops.total())
+    least, most = (
+        bound + side * 3 * sqrt(bound * (1 - bound) / steps) for bound, side in ((LEAST_FAMILY, -1), (MOST_FAMILY, 1))
+    )
     for family, share in report.families.items():
-        if family == "other" or not LEAST_FAMILY <= share <= MOST_FAMILY:
+        if family == "other" or not least <= share <= most:
             bounds = f"{100 * LEAST_FAMILY:.0f}% to {100 * MOST_FAMILY:.0f}%"
             report.blame("balance", family, f"{100 * share:.1f}% of steps, expected {bounds}")
 
@@ -312,7 +292,9 @@ def _check_determinism(report: Report, files: list[tuple[Place, Path]], sample: 
         for row in group.take(list(range(0, len(group), stride))[:per_file]).to_pylist():
             kind = _kind_of(place, row, any(a["dims"] for a in row["args"]))
             levels = (*OUTSIDE.get(place.split, ()), *LEVELS)  # a row of the benchmark may be of the main stream, too
-            made = [make_row(make_item(row["seed"], level, kind)) for level in levels if level.number == row["level"]]
+            modes: tuple[Mode | None, ...] = (None, "arithmetic", "full")
+            items = [make_item(row["seed"], level, kind) for level in levels if level.number == row["level"]]
+            made = [make_row(item, work) for item in items for work in modes]
             report.regenerated += 1
             differences = [[name for name in SCHEMA.names if again[name] != row[name]] for again in made]
             if all(differences):

@@ -1,7 +1,7 @@
 """Values that calls take: eager runs are on zeros, which have no inverse and no Cholesky factor.
 
 Within :class:`WellConditioned` every matrix given to ``torch.linalg`` and its like is replaced by ones on the diagonal
-and zeros elsewhere, of the same shape and dtype. What the calls return has the same shape for any values.
+and zeros elsewhere, of the same shape, dtype and layout. What the calls return has the same shape for any values.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def needs_values(code: str) -> bool:
 def _replaced(value: Any) -> Any:
     if not isinstance(value, torch.Tensor) or value.ndim < 2 or not (value.is_floating_point() or value.is_complex()):
         return value
-    return torch.eye(*value.shape[-2:], dtype=value.dtype).expand(value.shape).clone()
+    return torch.empty_like(value).copy_(torch.eye(*value.shape[-2:], dtype=value.dtype))
 
 
 class WellConditioned(TorchFunctionMode):

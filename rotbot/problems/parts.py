@@ -22,6 +22,7 @@ from rotbot.problems import level_of, seeds
 from rotbot.problems.levels import OUTSIDE, Level
 from rotbot.problems.rows import make_item, make_row
 from rotbot.problems.shards import PART_SCHEMA, Table
+from rotbot.shapes.work import MODES, Mode
 
 CHUNK, EVAL_CHUNK = 64, 16
 """Items a worker makes at a time: of the main stream, and of a stream for the benchmark."""
@@ -37,8 +38,9 @@ class Recipe:
 
     ``rows`` counts those for training, validation, test and reinforcement learning; every benchmark split has at most
     ``eval_rows`` more (None: a hundredth of ``rows``, at most 1000). ``wrong``, ``idioms`` and ``symbolic`` are
-    the shares of wrong programs, of idioms of real model code, and of problems with named sizes. Raises
-    :class:`~rotbot.errors.InputError` for what makes no dataset.
+    the shares of wrong programs, of idioms of real model code, and of problems with named sizes. ``work`` writes the
+    arithmetic of every step beside it (:func:`rotbot.shapes.with_work`). Raises :class:`~rotbot.errors.InputError` for
+    what makes no dataset.
     """
 
     rows: int
@@ -48,6 +50,7 @@ class Recipe:
     idioms: float = 0.05
     symbolic: float = 0.01
     eval_rows: int | None = None
+    work: Mode | None = None
 
     def __post_init__(self) -> None:
         if self.rows < 1:
@@ -59,6 +62,10 @@ class Recipe:
         for name in ("wrong", "idioms", "symbolic"):
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"{name}: expected a share from 0 to 1, got {getattr(self, name)}")
+        if self.eval_rows is not None and self.eval_rows < 0:
+            raise InputError(f"eval_rows: expected 0 or more, got {self.eval_rows}")
+        if self.work is not None and self.work not in MODES:
+            raise InputError(f"work: expected {' or '.join(MODES)}, got {self.work!r:.40}")
         together = self.wrong + self.idioms + self.symbolic
         if together > 1:
             raise InputError(f"wrong, idioms and symbolic: expected at most 1 together, got {together}")
@@ -91,7 +98,7 @@ def make_chunk(recipe: Recipe, stream: str, number: int, count: int | None = Non
             seed = seeds.derive("item", stream, recipe.seed, index)
             levels = OUTSIDE.get(stream, recipe.levels)
             kind = {"error": "error", "symbolic": "symbolic", "real": "idiom"}.get(stream, "plain")
-        rows.append(make_row(make_item(seed, level_of(recipe.seed, index, levels), kind)))
+        rows.append(make_row(make_item(seed, level_of(recipe.seed, index, levels), kind), recipe.work))
     columns = {name: [row[name] for row in rows] for name in PART_SCHEMA.names}
     return pa.table(columns, schema=PART_SCHEMA)
 

@@ -24,6 +24,7 @@ from rotbot.problems.writer import Written, draw_style, write
 from rotbot.shapes import trace as trace_shapes
 from rotbot.shapes.arguments import ArgSpec
 from rotbot.shapes.trace import ShapeTrace
+from rotbot.shapes.work import Mode, with_work
 
 Row = dict[str, Any]
 
@@ -146,9 +147,10 @@ def _argument(name: str, spec: ArgSpec) -> dict[str, Any]:
     return {"name": name, "shape": None if dims else list(spec.shape), "dtype": spec.dtype, "dims": dims}
 
 
-def make_row(item: Item) -> Row:
-    """The item in the dataset's columns (:data:`rotbot.problems.shards.SCHEMA`), with its place and its form's hash."""
-    problem, truth = item.problem, item.trace
+def make_row(item: Item, work: Mode | None = None) -> Row:
+    """The item in the dataset's columns (:data:`rotbot.problems.shards.SCHEMA`), with its place and its form's hash;
+    its steps with their ``work``, if a mode is given."""
+    problem, truth = item.problem, item.trace if work is None else with_work(item.trace, work)
     text, failed = truth.render(), truth.error is not None
     return {
         "id": program_id(problem),
@@ -169,4 +171,6 @@ def make_row(item: Item) -> Row:
         "config": item.place.config,
         "split": item.place.split,
         "form": hashlib.sha256(item.form.encode()).digest()[:16],
+        "rank": item.graph.rank,
+        "size": item.graph.size,
     }

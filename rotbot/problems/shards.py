@@ -42,8 +42,17 @@ SCHEMA = pa.schema(
 )
 """The columns of a dataset."""
 
-PART_SCHEMA = pa.schema([*SCHEMA, ("config", pa.string()), ("split", pa.string()), ("form", pa.binary(16))])
-"""The columns of a part: where each row belongs, and the hash of its canonical form."""
+PART_SCHEMA = pa.schema(
+    [
+        *SCHEMA,
+        ("config", pa.string()),
+        ("split", pa.string()),
+        ("form", pa.binary(16)),
+        ("rank", pa.int32()),
+        ("size", pa.int64()),
+    ]
+)
+"""The columns of a part: where each row belongs, the hash of its canonical form, its greatest rank and size."""
 
 
 Table = Any

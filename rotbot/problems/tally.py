@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute
 
 from rotbot.problems.shards import Table
+from rotbot.problems.vocabulary import family_shares
 
 pc: Any = pyarrow.compute
 
@@ -18,8 +19,9 @@ pc: Any = pyarrow.compute
 class Tally:
     """Rows by configuration and split (``sft/train``), and over all of them: rows by level, style, outcome and number
     of steps, steps by op. ``duplicates`` and ``surplus`` count the rows left out: because the program was there, and
-    because the benchmark split was full. ``near`` counts the rows whose canonical form another row of the same split
-    has. ``sample`` is a row of the training split for the card."""
+    because the benchmark split was full. ``near`` counts, by split, the rows whose canonical form another row of the
+    split has, ``overlaps`` those whose form is in another split. ``ranks`` and ``sizes`` count rows by the greatest
+    rank and size in them, sizes up to a power of two. ``sample`` is a row of the training split for the card."""
 
     splits: Counter[str] = field(default_factory=Counter[str])
     levels: Counter[int] = field(default_factory=Counter[int])
@@ -29,7 +31,10 @@ class Tally:
     depths: Counter[int] = field(default_factory=Counter[int])
     duplicates: int = 0
     surplus: int = 0
-    near: int = 0
+    ranks: Counter[int] = field(default_factory=Counter[int])
+    sizes: Counter[int] = field(default_factory=Counter[int])
+    near: Counter[str] = field(default_factory=Counter[str])
+    overlaps: Counter[str] = field(default_factory=Counter[str])
     sample: dict[str, Any] | None = None
 
     @property
@@ -37,13 +42,21 @@ class Tally:
         """The number of rows in all splits."""
         return self.splits.total()
 
+    @property
+    def families(self) -> dict[str, float]:
+        """The share of steps of every family, the largest first."""
+        return family_shares(self.ops)
+
     def count(self, place: str, rows: Table) -> None:
         """Take rows of one split in."""
         self.splits[place] += len(rows)
         for counter, name in (
             (self.levels, "level"), (self.styles, "style"), (self.outcomes, "outcome"), (self.depths, "n_steps"),
+            (self.ranks, "rank"),
         ):  # fmt: skip
             _add(counter, rows[name])
+        for size in rows["size"].to_pylist():
+            self.sizes[upper_bound(size)] += 1
         _add(self.ops, pc.list_flatten(rows["ops"]))
         if self.sample is None and place == "sft/train":
             fits = pc.and_(pc.equal(rows["outcome"], "ok"), pc.is_in(rows["level"], pa.array([2, 3], pa.int32())))
@@ -55,3 +68,8 @@ class Tally:
 def _add(counter: Counter[Any], column: Any) -> None:
     for entry in column.value_counts().to_pylist():
         counter[entry["values"]] += entry["counts"]
+
+
+def upper_bound(size: int) -> int:
+    """The power of two that ``size`` goes up to: 1, 2, 4, 8, …"""
+    return 1 << max(0, size - 1).bit_length()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from functools import cache
 
 from rotbot.problems.families import FAMILIES
@@ -22,3 +23,11 @@ def _families() -> dict[str, str]:
 def family_of(op: str) -> str:
     """The family of an operation by its graph name; ``other`` for one that is in none."""
     return _families().get(op.lower(), "other")
+
+
+def family_shares(ops: Counter[str]) -> dict[str, float]:
+    """The share of steps of every family, the largest first, from the steps of every operation."""
+    counts: Counter[str] = Counter()
+    for op, count in ops.items():
+        counts[family_of(op)] += count
+    return {family: count / max(1, counts.total()) for family, count in counts.most_common()}

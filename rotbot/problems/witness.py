@@ -74,10 +74,11 @@ def _name(func: Any) -> str:
     name: str = func.__name__
     if name == "__get__":
         name = func.__self__.__name__
-    name = name.strip("_") if name.startswith("__") else name
+    if name.startswith("__"):
+        name = _OPERATORS.get(name.strip("_"), name.strip("_"))
     for space in ("linalg_", "fft_", "special_"):
         name = name.removeprefix(space)
-    return op_name(_OPERATORS.get(name, name))
+    return op_name(name)
 
 
 def _tensors(value: Any) -> Iterator[torch.Tensor]:

@@ -33,7 +33,9 @@ _BROADCAST = frozenset(
     var var_mean vector_norm view view_as vsplit where xlogy to type float double half bfloat16 int long short bool
     char byte data imag index_add index_copy index_fill cpu cuda requires_grad_ cat concat concatenate stack hstack
     vstack dstack column_stack row_stack truediv floordiv mod lshift rshift and_ or_ xor pos invert iadd isub imul
-    itruediv ifloordiv imod ipow iand ior ixor ilshift irshift setitem
+    itruediv ifloordiv imod ipow iand ior ixor ilshift irshift setitem slice_scatter select_scatter diagonal_scatter
+    complex polar take index_select trapezoid cumulative_trapezoid cross vecdot embedding view_as_complex
+    view_as_real
     """.split()
 )
 """Operations whose result and work are about as large as their tensors broadcast, or laid side by side."""
@@ -57,6 +59,9 @@ _TIMES_LITERALS = frozenset(
 _PRODUCTS = frozenset("matmul bmm mm mv dot vdot inner linear imatmul".split())
 """Operations that contract the last dimension of their first operand with the second."""
 
+_ADDED_PRODUCTS = frozenset("addmm addmv baddbmm addbmm addr".split())
+"""Operations that add a product of their second and third operand to the first."""
+
 _CHEAP_PRODUCT = 16
 """Multiplications of a matrix product that take as long as touching one element."""
 
@@ -77,6 +82,8 @@ def work(target: str, args: tuple[Any, ...], kwargs: dict[str, Any], metas: list
         return sizes[0]
     if name in _PRODUCTS and len(metas) > 1:
         return math.prod(sizes) // (_CHEAP_PRODUCT * _last(metas[0].shape))
+    if name in _ADDED_PRODUCTS and len(metas) > 2:
+        return sizes[0] + math.prod(sizes[1:]) // (_CHEAP_PRODUCT * _last(metas[1].shape))
     literals = _literals((args, kwargs)) ** _exponent(name)
     if name.startswith("conv") and len(metas) > 1:
         return math.prod(sizes[:2]) * literals // (_CHEAP_PRODUCT * _channels(name, metas[1].shape))

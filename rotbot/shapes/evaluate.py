@@ -160,7 +160,7 @@ def _without_meta(target: str, args: tuple[Any, ...], kwargs: dict[str, Any], mo
 
 
 def _small(result: Result) -> bool:
-    return all(meta.numel() <= LIMITS.eager_elements for _, meta in leaves(result))
+    return all(meta.numel() <= LIMITS.eager_results for _, meta in leaves(result))
 
 
 def check_size(result: Result) -> None:

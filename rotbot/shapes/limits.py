@@ -28,7 +28,9 @@ class Limits:
     fan_out: int = 1_024
     """Tensors that one operation may return."""
     eager_elements: int = 2**18
-    """Inputs and outputs up to this size are also run on real tensors, to settle whether torch accepts the call."""
+    """Calls on inputs up to this size are also run on real tensors, to settle whether torch accepts them."""
+    eager_results: int = 2**20
+    """... unless an output is larger than this."""
     eager_work: int = 2**26
     """... but only where the operation's work (:func:`rotbot.shapes.cost.work`) is no more than this."""
     small_work: int = 2**20
