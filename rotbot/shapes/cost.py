@@ -60,6 +60,13 @@ _PRODUCTS = frozenset("matmul bmm mm mv dot vdot inner linear imatmul".split())
 _CHEAP_PRODUCT = 16
 """Multiplications of a matrix product that take as long as touching one element."""
 
+_RECURRENT = ("LSTM", "GRU", "RNN")
+_CONTRACTING = ("Linear", "Conv")
+"""How the names of modules begin that contract their input's features, the constructor's first argument."""
+
+_NORMS = ("BatchNorm", "LayerNorm", "RMSNorm", "GroupNorm", "InstanceNorm")
+"""... and of those that touch every element and every parameter a few times."""
+
 _EXPONENTS = {
     "eye": 2, "tril_indices": 2, "triu_indices": 2, "fold": 2, "unfold": 2, "interpolate": 3, "upsample": 3,
     "upsample_nearest": 3, "upsample_bilinear": 3,
@@ -130,6 +137,21 @@ def _literals(value: Any) -> int:
     return 1
 
 
+def module_work(module: ModuleSpec, args: tuple[Any, ...], kwargs: dict[str, Any], metas: list[TensorMeta]) -> int:
+    """:func:`work` of an inline module's call."""
+    name = module.name.removeprefix("nn.")
+    largest = max([meta.numel() for meta in metas], default=1)
+    if name.startswith(_NORMS):
+        return largest + parameters(module)
+    features = module.args[0] if module.args and _is_size(module.args[0]) else 1
+    if name.startswith(_RECURRENT):
+        return largest // features * parameters(module) // _CHEAP_PRODUCT
+    literals = _literals((module.args[2:], module.kwargs)) ** _exponent(name)
+    if name.startswith(_CONTRACTING):
+        return largest // features * _literals(module.args[:2]) * literals // _CHEAP_PRODUCT
+    return _broadcast_size(metas) * literals * _literals((module.args[:2], args, kwargs)) ** _exponent(name.lower())
+
+
 def parameters(module: ModuleSpec) -> int:
     """An upper estimate of a module's parameters from its literal arguments: their product, kernels by rank."""
     total, rank = 4, 3 if module.name.endswith("3d") else 2 if module.name.endswith("2d") else 1
@@ -141,4 +163,11 @@ def parameters(module: ModuleSpec) -> int:
             total *= max(abs(value), 1) ** (rank if is_kernel else 1)
         elif isinstance(value, (tuple, list)):
             total *= max(math.prod([abs(v) for v in value if isinstance(v, int)]), 1)
+    if module.name.removeprefix("nn.").startswith(_RECURRENT):
+        features, hidden = [value if _is_size(value) else 1 for value in (*module.args, 1, 1)[:2]]
+        total = total // features * 4 * (features + hidden)
     return total
+
+
+def _is_size(value: Any) -> bool:
+    return type(value) is int and value > 0
