@@ -22,6 +22,7 @@ from rotbot.problems import level_of, seeds
 from rotbot.problems.levels import OUTSIDE, Level
 from rotbot.problems.rows import make_item, make_row
 from rotbot.problems.shards import PART_SCHEMA, Table
+from rotbot.shapes.running import undisturbed
 
 CHUNK, EVAL_CHUNK = 64, 16
 """Items a worker makes at a time: of the main stream, and of a stream for the benchmark."""
@@ -83,15 +84,16 @@ def chunk_items(stream: str) -> int:
 def make_chunk(recipe: Recipe, stream: str, number: int, count: int | None = None) -> Table:
     """Chunk ``number`` of a stream (or its first ``count`` items), as rows with their places."""
     rows, start = [], number * chunk_items(stream)
-    for index in range(start, start + (count or chunk_items(stream))):
-        if stream == MAIN:
-            seed, levels = seeds.item_seed(recipe.seed, index), recipe.levels
-            kind = _kind(recipe, seed)
-        else:
-            seed = seeds.derive("item", stream, recipe.seed, index)
-            levels = OUTSIDE.get(stream, recipe.levels)
-            kind = {"error": "error", "symbolic": "symbolic", "real": "idiom"}.get(stream, "plain")
-        rows.append(make_row(make_item(seed, level_of(recipe.seed, index, levels), kind)))
+    with undisturbed():
+        for index in range(start, start + (count or chunk_items(stream))):
+            if stream == MAIN:
+                seed, levels = seeds.item_seed(recipe.seed, index), recipe.levels
+                kind = _kind(recipe, seed)
+            else:
+                seed = seeds.derive("item", stream, recipe.seed, index)
+                levels = OUTSIDE.get(stream, recipe.levels)
+                kind = {"error": "error", "symbolic": "symbolic", "real": "idiom"}.get(stream, "plain")
+            rows.append(make_row(make_item(seed, level_of(recipe.seed, index, levels), kind)))
     columns = {name: [row[name] for row in rows] for name in PART_SCHEMA.names}
     return pa.table(columns, schema=PART_SCHEMA)
 

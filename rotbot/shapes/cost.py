@@ -54,7 +54,7 @@ _TIMES_LITERALS = frozenset(
 )
 """Operations that touch or make at most the product of their literals as many elements as they are given."""
 
-_PRODUCTS = frozenset("matmul bmm mm mv dot vdot inner linear imatmul".split())
+_PRODUCTS = frozenset("matmul bmm mm mv dot vdot inner linear imatmul scaled_dot_product_attention".split())
 """Operations that contract the last dimension of their first operand with the second."""
 
 _CHEAP_PRODUCT = 16
@@ -83,7 +83,7 @@ def work(target: str, args: tuple[Any, ...], kwargs: dict[str, Any], metas: list
     if name == "getitem" and len(metas) == 1:
         return sizes[0]
     if name in _PRODUCTS and len(metas) > 1:
-        return math.prod(sizes) // (_CHEAP_PRODUCT * _last(metas[0].shape))
+        return math.prod(sizes[:2]) // (_CHEAP_PRODUCT * _last(metas[0].shape))
     literals = _literals((args, kwargs)) ** _exponent(name)
     if name.startswith("conv") and len(metas) > 1:
         return math.prod(sizes[:2]) * literals // (_CHEAP_PRODUCT * _channels(name, metas[1].shape))
@@ -138,14 +138,17 @@ def _literals(value: Any) -> int:
 
 
 def module_work(module: ModuleSpec, args: tuple[Any, ...], kwargs: dict[str, Any], metas: list[TensorMeta]) -> int:
-    """:func:`work` of an inline module's call."""
+    """:func:`work` of an inline module's call.
+
+    Recurrent layers count for less than they are: their loops over time are in Python where tensors have no values.
+    """
     name = module.name.removeprefix("nn.")
     largest = max([meta.numel() for meta in metas], default=1)
     if name.startswith(_NORMS):
         return largest + parameters(module)
     features = module.args[0] if module.args and _is_size(module.args[0]) else 1
     if name.startswith(_RECURRENT):
-        return largest // features * parameters(module) // _CHEAP_PRODUCT
+        return largest // features * parameters(module) // _CHEAP_PRODUCT**2
     literals = _literals((module.args[2:], module.kwargs)) ** _exponent(name)
     if name.startswith(_CONTRACTING):
         return largest // features * _literals(module.args[:2]) * literals // _CHEAP_PRODUCT
