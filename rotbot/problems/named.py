@@ -13,7 +13,6 @@ from rotbot.errors import SnippetError
 from rotbot.problem import Problem
 from rotbot.problems.substitute import assignments, at_values, trace_at_values
 from rotbot.problems.verify import run_eagerly
-from rotbot.shapes import trace as trace_shapes
 from rotbot.shapes.arguments import ArgLike, ArgSpec
 from rotbot.shapes.running import TORCH_ERRORS
 from rotbot.shapes.trace import Dim, ShapeTrace
@@ -31,7 +30,7 @@ def make_symbolic(rng: Random, problem: Problem) -> tuple[Problem, ShapeTrace] |
         if named is None:
             return None
         try:
-            truth = trace_shapes(named.code, named.args, named.target)
+            truth = named.truth()
         except SnippetError:  # it needs its sizes
             continue
         if truth.error is not None or truth.final is None:

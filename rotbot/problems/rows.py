@@ -21,8 +21,8 @@ from rotbot.problems.splits import Place, place_of
 from rotbot.problems.verify import verify, verify_target
 from rotbot.problems.vocabulary import family_of
 from rotbot.problems.writer import Written, draw_style, write
-from rotbot.shapes import trace as trace_shapes
 from rotbot.shapes.arguments import ArgSpec
+from rotbot.shapes.text import as_completion
 from rotbot.shapes.trace import ShapeTrace
 
 Row = dict[str, Any]
@@ -76,7 +76,7 @@ def _plain(seed: int, level: Level) -> Item:
     if item.place.split != "ood_style":
         return item
     other = write(program, seeds.stream("function", seed), level, "function")
-    truth = trace_shapes(other.problem.code, other.problem.args, other.problem.target)
+    truth = other.problem.truth()
     verify(program, other, truth)
     return _item("plain", other.style, level, seed, other.problem, truth)
 
@@ -87,7 +87,7 @@ def traced(seed: int, level: Level) -> tuple[Program, Written, ShapeTrace]:
         program, written = draft(seed, level, attempt)
         problem = written.problem
         try:
-            return program, written, trace_shapes(problem.code, problem.args, problem.target)
+            return program, written, problem.truth()
         except (LimitExceeded, UnsupportedSnippet):
             continue
     raise AssertionError(f"no program of level {level.number} in {MAX_TRIES} tries that can be traced")
@@ -106,7 +106,7 @@ def _wrong(seed: int, level: Level) -> Item:
 def _idiom(seed: int, level: Level) -> Item:
     idiom = draw_idiom(seeds.stream("idiom", seed))
     problem = Problem(idiom.code, idiom.args, idiom.target)
-    truth = trace_shapes(problem.code, problem.args, problem.target)
+    truth = problem.truth()
     verify_target(problem, truth)
     return _item("idiom", idiom.name, level, seed, problem, truth)
 
@@ -156,7 +156,7 @@ def make_row(item: Item) -> Row:
         "args": [_argument(name, spec) for name, spec in problem.specs],
         "target": problem.target,
         "prompt": [{"role": "user", "content": problem.prompt()}],
-        "completion": [{"role": "assistant", "content": truth.completion()}],
+        "completion": [{"role": "assistant", "content": as_completion(text)}],
         "trace": text,
         "final": None if failed or truth.promise is not None or truth.final is None else list(truth.final),
         "outcome": "error" if failed else "ok",

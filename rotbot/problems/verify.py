@@ -62,8 +62,8 @@ def eager_error_line(problem: Problem, zero_integers: bool = False) -> int | Non
     try:
         run_eagerly(problem, zero_integers)
     except TORCH_ERRORS as error:
-        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == GENERATED]
-        return lines[0]
+        frames = traceback.walk_tb(error.__traceback__)
+        return next(line for frame, line in frames if frame.f_code.co_filename == GENERATED)
     return None
 
 

@@ -66,21 +66,24 @@ def _evaluate(target: str, args: tuple[Any, ...], kwargs: dict[str, Any], module
     bounds.check(target, args, kwargs, module)
     metas = tensors_in((args, kwargs))
     if module is None and is_trusted(target, metas):
-        result = _accepted(target, args, kwargs, None, meta_tensor, "meta")
-        if result is not None:
+        result = _attempt(target, args, kwargs, None, meta_tensor, "meta")
+        if result.__class__ is not Rejected:
             return result
+    tried: Result = None
     affordable = all([meta.storage_size() <= LIMITS.eager_elements for meta in metas])
     work = _work(target, args, kwargs, module, metas) if affordable else 0
     if affordable and not _values_may_decide(target, metas):
         small = work if module is None else cost.module_work(module, args, kwargs, metas)
         if small <= LIMITS.small_work and is_small(module):
-            result = _accepted(target, args, kwargs, module, zeros, "cpu")
-            if result is not None:
-                return result
+            tried = _attempt(target, args, kwargs, module, zeros, "cpu")
+            if tried.__class__ is not Rejected:
+                return tried
     affordable = affordable and work <= LIMITS.eager_work
     try:
         result = run(target, args, kwargs, module, meta_tensor, "meta")
     except TORCH_ERRORS as error:
+        if tried is not None and not _lacks_meta(error):
+            return tried  # neither meta tensors nor real ones are accepted
         if affordable:
             return _without_meta(target, args, kwargs, module)
         if _lacks_meta(error):
@@ -96,14 +99,14 @@ def _evaluate(target: str, args: tuple[Any, ...], kwargs: dict[str, Any], module
     return _eager_verdict(target, args, kwargs, module, result)
 
 
-def _accepted(
+def _attempt(
     target: str, args: tuple[Any, ...], kwargs: dict[str, Any], module: ModuleSpec | None, make: Maker, device: str
-) -> Result | None:
-    """The result where torch accepts the call on these tensors; None where it does not, which settles nothing yet."""
+) -> Result:
+    """The result where torch accepts the call on these tensors; :class:`Rejected` alone settles nothing yet."""
     try:
         result = run(target, args, kwargs, module, make, device)
-    except TORCH_ERRORS:
-        return None
+    except TORCH_ERRORS as error:
+        return Rejected(_message(error))
     check_size(result)
     return result
 

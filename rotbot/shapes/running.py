@@ -56,7 +56,7 @@ def undisturbed() -> Generator[None]:
     gc.disable()
     _here.undisturbed = True
     try:
-        with torch.no_grad(), warnings.catch_warnings():
+        with torch.inference_mode(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
