@@ -96,9 +96,9 @@ def graph_of(trace: ShapeTrace, arguments: tuple[Shape, ...]) -> Graph:
         for source in (*_refs(node.args), *_refs([value for _, value in node.kwargs])):
             if source in of_node:
                 edges.add((of_node[source][-1], names[0]))
-    shapes = [*arguments, *[shape for step in trace.steps for shape in _shapes(step)]]
+    shapes = {*arguments, *[shape for step in trace.steps for shape in _shapes(step)]}
     sizes = [size for shape in shapes for size in shape if isinstance(size, int)]
-    return Graph(ops, frozenset(edges), len(ops), max([len(s) for s in shapes], default=0), max(sizes, default=0))
+    return Graph(ops, frozenset(edges), len(ops), max(map(len, shapes), default=0), max(sizes, default=0))
 
 
 def form_of(trace: ShapeTrace, arguments: tuple[tuple[Shape, str], ...]) -> str:

@@ -305,9 +305,13 @@ _HANDLERS: dict[type[ast.stmt], Callable[[Interpreter, Any], None]] = {
 }
 
 
-@undisturbed()
 def trace_program(code: str, specs: dict[str, ArgSpec], target: str | None) -> ShapeTrace:
     """Interpret ``code`` in this process; see :func:`rotbot.trace`."""
+    with undisturbed():
+        return _trace(code, specs, target)
+
+
+def _trace(code: str, specs: dict[str, ArgSpec], target: str | None) -> ShapeTrace:
     tree = read(code)
     interpreter = Interpreter(specs)
     recorder = interpreter.recorder
