@@ -281,11 +281,15 @@ def _make_file(recipe: Recipe, store: Parts, stream: str, number: int) -> None:
 
 
 def _warm_up(recipe: Recipe) -> None:
-    """Import torch and trace once before forking: the first meta op of a process takes more than a second."""
+    """Pay before forking what a process pays at its first rows: imports, and the first call of what most programs call.
+
+    The first meta kernel that is written in Python imports ``torch._dynamo``, which takes seconds.
+    """
     import torch
+    import torch._dynamo
 
     torch.set_num_threads(1)
-    make_chunk(recipe, MAIN, 0, 1)
+    make_chunk(recipe, MAIN, 0)
     gc.collect()
     gc.freeze()  # what is imported is never garbage: workers need not look through it
 
