@@ -69,7 +69,7 @@ def generate(
     console = Console(stderr=True)
     bar = Progress(
         TextColumn("generating"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn(),
-        console=console,
+        console=console, refresh_per_second=2,
     )  # fmt: skip
     task = bar.add_task("rows", total=rows + len(EVAL) * recipe.benchmark_rows)
 

@@ -34,7 +34,7 @@ class Limits:
     small_work: int = 2**20
     """Operations of no more work than this are run on real tensors at once."""
     small_parameters: int = 2**18
-    """Inline modules with no more parameters (:func:`rotbot.shapes.cost.parameters`) are constructed for real at once."""
+    """Inline modules of no more parameters (:func:`rotbot.shapes.cost.parameters`) are made with real ones at once."""
     parameters: int = 2**34
     """Parameters of an inline module (on the meta device)."""
 
