@@ -69,9 +69,9 @@ class Problem:
 
     def truth(self) -> ShapeTrace:
         """The exact trace. Raises the family of :class:`rotbot.errors.SnippetError` for code that cannot be traced."""
-        from rotbot.shapes import trace
+        from rotbot.shapes.symbolic import trace_specs
 
-        return trace(self.code, self.args, self.target)
+        return trace_specs(self.code, dict(self.specs), self.target)
 
 
 def _literal(text: str, label: str, kind: type[T]) -> T:

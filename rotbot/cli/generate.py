@@ -140,7 +140,7 @@ def _bar(total: int) -> Generator[Callable[[int], None]]:
 
     bar = Progress(
         TextColumn("generating"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn(),
-        console=Console(stderr=True),
+        console=Console(stderr=True), refresh_per_second=2,
     )  # fmt: skip
     task, last = bar.add_task("rows", total=total), 0
 

@@ -7,6 +7,7 @@ the same, byte for byte, for any number of workers, however often the build was 
 
 from __future__ import annotations
 
+import faulthandler
 import gc
 import multiprocessing
 import os
@@ -284,17 +285,23 @@ def _make_file(recipe: Recipe, store: Parts, stream: str, number: int) -> None:
 
 
 def _warm_up(recipe: Recipe) -> None:
-    """Import torch and trace once before forking: the first meta op of a process takes more than a second."""
+    """Pay before forking what a process pays at its first rows: imports, and the first call of what most programs call.
+
+    The first meta kernel that is written in Python imports ``torch._dynamo``, which takes seconds.
+    """
     import torch
+    import torch._dynamo
 
     torch.set_num_threads(1)
-    make_chunk(recipe, MAIN, 0, 1)
+    make_chunk(recipe, MAIN, 0)
     gc.collect()
     gc.freeze()  # what is imported is never garbage: workers need not look through it
 
 
 def _start_worker(parent: int) -> None:
     """In a worker: end when the parent is gone. A killed parent sends no word, and its workers would wait for ever."""
+
+    faulthandler.enable()
 
     def watch() -> None:
         while os.getppid() == parent:

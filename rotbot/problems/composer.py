@@ -7,6 +7,7 @@ one, so that paths branch and join), until as many steps lead to the newest valu
 from __future__ import annotations
 
 import re
+from bisect import bisect
 from dataclasses import dataclass
 from functools import cache
 from itertools import accumulate
@@ -108,7 +109,10 @@ class _Draft:
         self.values: list[Value] = []
         self.args: list[int] = []
         self.calls: list[Call] = []
-        self.maker: dict[int, int] = {}
+        self.live: dict[int, frozenset[int]] = {}
+        """The calls that each result depends on, the one that makes it among them."""
+        self.read: set[int] = set()
+        """The values that some call reads."""
         self.newest = 0
 
     def grow(self) -> bool:
@@ -127,27 +131,16 @@ class _Draft:
     def finish(self) -> Program:
         """The program, without the calls that its target does not need (seldom they stay, or one more follows)."""
         target = self.newest
-        live = self._live(target)
+        live = self.live[target]
         if len(live) < len(self.calls) and self.rng.random() >= self.level.dead:
             self.calls = [call for i, call in enumerate(self.calls) if i in live]
-            live = set(range(len(self.calls)))
+            live = frozenset(range(len(self.calls)))
         elif self.rng.random() < self.level.dead:
             self._add_call(1)
-        return Program(tuple(self.values), tuple(self.args), tuple(self.calls), target, frozenset(live))
-
-    def _live(self, value: int) -> set[int]:
-        """The calls that ``value`` depends on."""
-        live: set[int] = set()
-        waiting = [value]
-        while waiting:
-            maker = self.maker.get(waiting.pop())
-            if maker is not None and maker not in live:
-                live.add(maker)
-                waiting.extend(self.calls[maker].inputs)
-        return live
+        return Program(tuple(self.values), tuple(self.args), tuple(self.calls), target, live)
 
     def _steps_to(self, value: int) -> int:
-        return sum(self.calls[i].steps for i in self._live(value))
+        return sum([self.calls[i].steps for i in self.live.get(value, ())])
 
     def _add_call(self, left: int) -> bool:
         """One more call with at most ``left`` steps, from an op drawn by weight; False if the op does not apply."""
@@ -159,20 +152,22 @@ class _Draft:
         if loose and menu.joining and self.rng.random() < 0.5:
             op = self.rng.choice(menu.joining)
         else:
-            op = self.rng.choices(menu.ops, cum_weights=menu.weights)[0]
+            op = menu.ops[bisect(menu.weights, self.rng.random() * menu.weights[-1], 0, len(menu.ops) - 1)]
         if start is None:
             start = self._first_arg(op)
-        if start is None or not op.ranks[0] <= len(self.values[start].shape) <= _most(op, level):
+        if start is None:
             return False
         value = self.values[start]
+        if not op.ranks[0] <= len(value.shape) <= _most(op, level):
+            return False
         new_args = self.level.max_args - len(self.args)
-        pool = tuple((i, v) for i, v in enumerate(self.values) if i != start)
+        pool = tuple([(i, v) for i, v in enumerate(self.values) if i != start])
         context = Context(
             self.rng, self.level, value.shape, value.contiguous, left, pool, new_args, loose, value.dtype, value.bound
         )
         draw = op.sample(context)
-        shapes = () if draw is None else (*draw.outputs, *(o.shape for o in context.operands))
-        if draw is None or draw.steps > left or not all(self._within(s) for s in shapes):
+        shapes = () if draw is None else (*draw.outputs, *[o.shape for o in context.operands])
+        if draw is None or draw.steps > left or not all(map(self._within, shapes)):
             if not self.calls:
                 self.values, self.args = [], []
             return False
@@ -183,7 +178,7 @@ class _Draft:
     def _record(self, op: Op, draw: Draw, inputs: list[int]) -> None:
         spellings = [s for s in draw.spellings if s.startswith(self.preferred)] if self.preferred else []
         spelling = self.rng.choice(spellings or draw.spellings)
-        if not _READS_X.search(spelling):
+        if "$x" not in spelling and not _READS_X.search(spelling):
             inputs = inputs[1:]
         contiguous = draw.fresh or (draw.keeps and all(self.values[i].contiguous for i in inputs))
         outputs = tuple(range(len(self.values), len(self.values) + len(draw.outputs)))
@@ -193,16 +188,15 @@ class _Draft:
             Value(shape, dtype, contiguous, bound if dtype == INDEX_DTYPE else 1)
             for shape, dtype in zip(draw.outputs, dtypes, strict=True)
         ]
-        for value in outputs:
-            self.maker[value] = len(self.calls)
+        self.live |= dict.fromkeys(outputs, frozenset([len(self.calls)]).union(*[self.live.get(i, ()) for i in inputs]))
+        self.read.update(inputs)
         self.calls.append(Call(op, tuple(inputs), outputs, spelling, draw.steps, draw.fields))
         floats = [value for value in outputs if self.values[value].dtype == DEFAULT_DTYPE]
         self.newest = self.rng.choice(floats if floats and self.rng.random() < PREFER_FLOAT else outputs)
 
     def _loose(self) -> frozenset[int]:
         """The results, other than the newest, that no call reads."""
-        read = {i for call in self.calls for i in call.inputs}
-        return frozenset(i for i in self.maker if i not in read and i != self.newest)
+        return frozenset([i for i in self.live if i not in self.read and i != self.newest])
 
     def _start(self, may_branch: bool) -> int | None:
         """The value a call starts from: the newest or an earlier one. None at first: a new argument."""

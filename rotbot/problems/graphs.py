@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
@@ -43,10 +44,14 @@ _SAME = {
 
 def op_name(op: str) -> str:
     """The torch name behind a step's text: ``view(2, 3)`` → ``view``, ``Conv2d(3, 8, 3)`` → ``conv2d``."""
-    for start, name in _PRIMITIVES:
-        if op.startswith(start):
-            return name
-    name = op.partition("(")[0]
+    return _name_of(op.partition("(")[0])
+
+
+@lru_cache(maxsize=1 << 12)
+def _name_of(name: str) -> str:
+    for start, primitive in _PRIMITIVES:
+        if name.startswith(start):
+            return primitive
     if name[:1].isupper() and name not in ("T", "H"):
         name = _function_of(name)
     if name.endswith("_") and not name.endswith("__") and name not in _SAME:
@@ -91,9 +96,9 @@ def graph_of(trace: ShapeTrace, arguments: tuple[Shape, ...]) -> Graph:
         for source in (*_refs(node.args), *_refs([value for _, value in node.kwargs])):
             if source in of_node:
                 edges.add((of_node[source][-1], names[0]))
-    shapes = [*arguments, *[shape for step in trace.steps for shape in _shapes(step)]]
+    shapes = {*arguments, *[shape for step in trace.steps for shape in _shapes(step)]}
     sizes = [size for shape in shapes for size in shape if isinstance(size, int)]
-    return Graph(ops, frozenset(edges), len(ops), max([len(s) for s in shapes], default=0), max(sizes, default=0))
+    return Graph(ops, frozenset(edges), len(ops), max(map(len, shapes), default=0), max(sizes, default=0))
 
 
 def form_of(trace: ShapeTrace, arguments: tuple[tuple[Shape, str], ...]) -> str:

@@ -18,7 +18,6 @@ from rotbot.problems.composer import Call, Program
 from rotbot.problems.levels import Level
 from rotbot.problems.verify import Disagreement, eager_error_line
 from rotbot.problems.writer import Written, write
-from rotbot.shapes import trace as trace_shapes
 from rotbot.shapes.arguments import ArgLike, ArgSpec
 from rotbot.shapes.trace import ShapeTrace
 
@@ -132,7 +131,7 @@ def make_wrong(rng: Random, program: Program, written: Written, level: Level) ->
             continue
         problem = wrong.problem
         try:
-            truth = trace_shapes(problem.code, problem.args, problem.target)
+            truth = problem.truth()
         except SnippetError:  # a size of a million, a shape that depends on values: not what this is about
             continue
         if truth.error is None:

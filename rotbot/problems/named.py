@@ -7,19 +7,22 @@ very sizes (``x.view(4, 8)``) is not one of them.
 
 from __future__ import annotations
 
+from math import prod
 from random import Random
 
 from rotbot.errors import SnippetError
 from rotbot.problem import Problem
 from rotbot.problems.substitute import assignments, at_values, trace_at_values
 from rotbot.problems.verify import run_eagerly
-from rotbot.shapes import trace as trace_shapes
 from rotbot.shapes.arguments import ArgLike, ArgSpec
 from rotbot.shapes.running import TORCH_ERRORS
-from rotbot.shapes.trace import Dim, ShapeTrace
+from rotbot.shapes.trace import Dim, Shape, ShapeTrace
 
 MAX_TRIES = 3
 """Choices of sizes tried before another program is taken."""
+
+MAX_NUMEL = 2**26
+"""Elements of a tensor that are too many for an eager run at the numbers of a check: a quarter of a gigabyte."""
 
 FIRST, LAST, BETWEEN = ("B", "N", "batch"), ("C", "D", "K", "dim"), ("T", "S", "L", "H", "W", "M")
 
@@ -31,7 +34,7 @@ def make_symbolic(rng: Random, problem: Problem) -> tuple[Problem, ShapeTrace] |
         if named is None:
             return None
         try:
-            truth = trace_shapes(named.code, named.args, named.target)
+            truth = named.truth()
         except SnippetError:  # it needs its sizes
             continue
         if truth.error is not None or truth.final is None:
@@ -45,11 +48,18 @@ def _runs(problem: Problem, truth: ShapeTrace) -> bool:
     """Whether eager torch agrees at the first of the assignments of a check. It may not: ``one_hot(experts, 4)`` takes
     what ``topk`` of 4 scores gives, but not of ``E``."""
     values = next(assignments(truth, problem))
+    concrete = trace_at_values(truth, values)
+    if any(prod(_numbers(shape)) > MAX_NUMEL for step in concrete.steps for shape in step.outputs):
+        return False
     try:
         shape = tuple(run_eagerly(at_values(problem, values))[problem.target].shape)
     except TORCH_ERRORS:
         return False
-    return shape == trace_at_values(truth, values).final
+    return shape == concrete.final
+
+
+def _numbers(shape: Shape) -> list[int]:
+    return [dim for dim in shape if isinstance(dim, int)]
 
 
 def _named(rng: Random, problem: Problem) -> Problem | None:

@@ -20,8 +20,9 @@ from rotbot import __version__
 from rotbot.errors import InputError
 from rotbot.problems import level_of, seeds
 from rotbot.problems.levels import OUTSIDE, Level
-from rotbot.problems.rows import make_item, make_row
+from rotbot.problems.rows import make_items, make_row
 from rotbot.problems.shards import PART_SCHEMA, Table
+from rotbot.shapes.running import undisturbed
 from rotbot.shapes.work import MODES, Mode
 
 CHUNK, EVAL_CHUNK = 64, 16
@@ -89,18 +90,26 @@ def chunk_items(stream: str) -> int:
 
 def make_chunk(recipe: Recipe, stream: str, number: int, count: int | None = None) -> Table:
     """Chunk ``number`` of a stream (or its first ``count`` items), as rows with their places."""
-    rows, start = [], number * chunk_items(stream)
-    for index in range(start, start + (count or chunk_items(stream))):
-        if stream == MAIN:
-            seed, levels = seeds.item_seed(recipe.seed, index), recipe.levels
-            kind = _kind(recipe, seed)
-        else:
-            seed = seeds.derive("item", stream, recipe.seed, index)
-            levels = OUTSIDE.get(stream, recipe.levels)
-            kind = {"error": "error", "symbolic": "symbolic", "real": "idiom"}.get(stream, "plain")
-        rows.append(make_row(make_item(seed, level_of(recipe.seed, index, levels), kind), recipe.work))
+    start = number * chunk_items(stream)
+    indices = range(start, start + (count or chunk_items(stream)))
+    with undisturbed():
+        rows = [
+            make_row(item, recipe.work) for item in make_items([_order(recipe, stream, index) for index in indices])
+        ]
     columns = {name: [row[name] for row in rows] for name in PART_SCHEMA.names}
     return pa.table(columns, schema=PART_SCHEMA)
+
+
+def _order(recipe: Recipe, stream: str, index: int) -> tuple[int, Level, str]:
+    """Seed, level and kind of an item."""
+    if stream == MAIN:
+        seed, levels = seeds.item_seed(recipe.seed, index), recipe.levels
+        kind = _kind(recipe, seed)
+    else:
+        seed = seeds.derive("item", stream, recipe.seed, index)
+        levels = OUTSIDE.get(stream, recipe.levels)
+        kind = {"error": "error", "symbolic": "symbolic", "real": "idiom"}.get(stream, "plain")
+    return seed, level_of(recipe.seed, index, levels), kind
 
 
 def _kind(recipe: Recipe, seed: int) -> str:

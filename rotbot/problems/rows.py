@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 from random import Random
-from typing import Any
+from typing import Any, TypeVar
 
 from rotbot.errors import LimitExceeded, UnsupportedSnippet
 from rotbot.problem import Problem
@@ -21,12 +22,15 @@ from rotbot.problems.splits import Place, place_of
 from rotbot.problems.verify import verify, verify_target
 from rotbot.problems.vocabulary import family_of
 from rotbot.problems.writer import Written, draw_style, write
-from rotbot.shapes import trace as trace_shapes
 from rotbot.shapes.arguments import ArgSpec
+from rotbot.shapes.text import as_completion
 from rotbot.shapes.trace import ShapeTrace
 from rotbot.shapes.work import Mode, with_work
 
 Row = dict[str, Any]
+T = TypeVar("T")
+Making = Generator[None, None, T]
+"""Something in the making: it pauses between drafting, tracing and verifying."""
 
 SYMBOLIC_IDIOMS = 0.4
 """The share of symbolic problems that are idioms."""
@@ -66,64 +70,102 @@ def make_item(seed: int, level: Level, kind: str = "plain") -> Item:
 
     Raises :class:`~rotbot.problems.verify.Disagreement` if the witnesses differ.
     """
-    return _MAKERS[kind](seed, level)
+    return _finish(_MAKERS[kind](seed, level))
 
 
-def _plain(seed: int, level: Level) -> Item:
-    program, written, truth = traced(seed, level)
+def make_items(orders: Iterable[tuple[int, Level, str]]) -> list[Item]:
+    """The items of many seeds, each with its level and kind, made in step: first all are drafted, then all are traced.
+
+    What one stage needs of Python and torch stays in the processor's caches: a tenth of the time of one by one.
+    """
+    making = {index: _MAKERS[kind](seed, level) for index, (seed, level, kind) in enumerate(orders)}
+    items: dict[int, Item] = {}
+    while making:
+        for index in list(making):
+            try:
+                next(making[index])
+            except StopIteration as end:
+                items[index] = end.value
+                del making[index]
+    return [items[index] for index in sorted(items)]
+
+
+def _finish(making: Making[T]) -> T:
+    while True:
+        try:
+            next(making)
+        except StopIteration as end:
+            return end.value
+
+
+def _plain(seed: int, level: Level) -> Making[Item]:
+    program, written, truth = yield from _traced(seed, level)
     problem = written.problem
     verify(program, written, truth)
+    yield
     item = _item("plain", written.style, level, seed, problem, truth)
     if item.place.split != "ood_style":
         return item
     other = write(program, seeds.stream("function", seed), level, "function")
-    truth = trace_shapes(other.problem.code, other.problem.args, other.problem.target)
+    truth = other.problem.truth()
     verify(program, other, truth)
     return _item("plain", other.style, level, seed, other.problem, truth)
 
 
 def traced(seed: int, level: Level) -> tuple[Program, Written, ShapeTrace]:
     """The first program of ``seed`` that can be traced: at sizes of thousands some are beyond the tracer's limits."""
+    return _finish(_traced(seed, level))
+
+
+def _traced(seed: int, level: Level) -> Making[tuple[Program, Written, ShapeTrace]]:
     for attempt in range(MAX_TRIES):
         program, written = draft(seed, level, attempt)
-        problem = written.problem
+        yield
         try:
-            return program, written, trace_shapes(problem.code, problem.args, problem.target)
+            truth = written.problem.truth()
         except (LimitExceeded, UnsupportedSnippet):
             continue
+        yield
+        return program, written, truth
     raise AssertionError(f"no program of level {level.number} in {MAX_TRIES} tries that can be traced")
 
 
-def _wrong(seed: int, level: Level) -> Item:
+def _wrong(seed: int, level: Level) -> Making[Item]:
     rng = seeds.stream("mistake", seed, level.number)
     for _ in range(MAX_TRIES):
         program, written = _draft(rng, level)
+        yield
         made = make_wrong(rng, program, written, level)
         if made is not None:
             return _item("error", made[0].style, level, seed, made[0].problem, made[1])
     raise AssertionError(f"no mistake in {MAX_TRIES} programs of level {level.number}")
 
 
-def _idiom(seed: int, level: Level) -> Item:
+def _idiom(seed: int, level: Level) -> Making[Item]:
     idiom = draw_idiom(seeds.stream("idiom", seed))
     problem = Problem(idiom.code, idiom.args, idiom.target)
-    truth = trace_shapes(problem.code, problem.args, problem.target)
+    yield
+    truth = problem.truth()
+    yield
     verify_target(problem, truth)
+    yield
     return _item("idiom", idiom.name, level, seed, problem, truth)
 
 
-def _symbolic(seed: int, level: Level) -> Item:
+def _symbolic(seed: int, level: Level) -> Making[Item]:
     """A right program or an idiom with names for sizes; its graph is that of the program with its own sizes."""
     rng = seeds.stream("symbolic", seed, level.number)
     for _ in range(MAX_TRIES):
-        source = _MAKERS["idiom" if rng.random() < SYMBOLIC_IDIOMS else "plain"](rng.getrandbits(62), level)
+        source = yield from _MAKERS["idiom" if rng.random() < SYMBOLIC_IDIOMS else "plain"](rng.getrandbits(62), level)
         made = make_symbolic(rng, source.problem)
         if made is not None:
             return _item("symbolic", source.style, level, seed, *made, source.graph)
     raise AssertionError(f"no symbolic problem in {MAX_TRIES} programs of level {level.number}")
 
 
-_MAKERS = {"plain": _plain, "error": _wrong, "idiom": _idiom, "symbolic": _symbolic}
+_MAKERS: dict[str, Callable[[int, Level], Making[Item]]] = {
+    "plain": _plain, "error": _wrong, "idiom": _idiom, "symbolic": _symbolic,
+}  # fmt: skip
 
 
 def place_of_problem(problem: Problem, truth: ShapeTrace) -> Place:
@@ -158,7 +200,7 @@ def make_row(item: Item, work: Mode | None = None) -> Row:
         "args": [_argument(name, spec) for name, spec in problem.specs],
         "target": problem.target,
         "prompt": [{"role": "user", "content": problem.prompt()}],
-        "completion": [{"role": "assistant", "content": truth.completion()}],
+        "completion": [{"role": "assistant", "content": as_completion(text)}],
         "trace": text,
         "final": None if failed or truth.promise is not None or truth.final is None else list(truth.final),
         "outcome": "error" if failed else "ok",

@@ -48,7 +48,7 @@ def run_eagerly(problem: Problem, zero_integers: bool = False) -> dict[str, Any]
     for name, spec in problem.specs:
         namespace[name] = torch.zeros(spec.sizes, dtype=getattr(torch, spec.dtype))
     values = WellConditioned() if needs_values(problem.code) else nullcontext()
-    with undisturbed(), torch.inference_mode(), values, ZeroIntegers() if zero_integers else nullcontext():
+    with undisturbed(), values, ZeroIntegers() if zero_integers else nullcontext():
         torch.default_generator.manual_seed(0)
         exec(compile(problem.code, GENERATED, "exec"), namespace)  # noqa: S102 - the text is ours, see the docstring
     return namespace
@@ -62,8 +62,8 @@ def eager_error_line(problem: Problem, zero_integers: bool = False) -> int | Non
     try:
         run_eagerly(problem, zero_integers)
     except TORCH_ERRORS as error:
-        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == GENERATED]
-        return lines[0]
+        frames = traceback.walk_tb(error.__traceback__)
+        return next(line for frame, line in frames if frame.f_code.co_filename == GENERATED)
     return None
 
 

@@ -109,7 +109,7 @@ def observe(problem: Problem, last_line: int | None = None) -> Observation:
         namespace[name] = torch.zeros(spec.sizes, dtype=getattr(torch, spec.dtype))
     recording, rejected = _Recording(), False
     values = WellConditioned() if needs_values(problem.code) else nullcontext()
-    with undisturbed(), torch.inference_mode(), values:
+    with undisturbed(), values:
         torch.default_generator.manual_seed(0)
         try:
             with recording:

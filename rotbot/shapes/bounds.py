@@ -26,6 +26,8 @@ _SPLIT_DIMS = {"hsplit": 1, "dsplit": 2}
 
 _LOOPS = {"diff": 128, "matrix_power": 4096, "combinations": 6, "polygamma": 512, "mvlgamma": 512, "multigammaln": 512}
 """Operations that loop in Python or C++ over an integer argument, and the largest one allowed."""
+_MAX_FEATURES = 4096
+"""``bilinear`` loops over its output features."""
 _MANY_OPERANDS = frozenset("einsum block_diag cartesian_prod broadcast_tensors meshgrid multi_dot chain_matmul".split())
 _MAX_OPERANDS = 64
 
@@ -52,6 +54,10 @@ def check(target: str, args: tuple[Any, ...], kwargs: dict[str, Any], module: Mo
         count = max([abs(value) for value in (*args, *kwargs.values()) if isinstance(value, int)], default=0)
         if count > _LOOPS[name]:
             exceed(f"the count given to {name}", _LOOPS[name], count)
+    elif name == "bilinear":
+        features = max([meta.shape[0] for meta in tensors_in((args, kwargs))[2:3] if meta.shape], default=0)
+        if features > _MAX_FEATURES:
+            exceed("output features of bilinear", _MAX_FEATURES, features)
     elif name in _MANY_OPERANDS:
         operands = len(tensors_in((args, kwargs)))
         if operands > _MAX_OPERANDS:

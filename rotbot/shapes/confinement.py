@@ -29,9 +29,10 @@ MEMORY_BYTES = 1_000_000_000
 
 WARM_UP = """
 y = (x.transpose(1, 2) @ x[:, None, 0].expand(2, 4, 6)).softmax(-1).quantile(0.5, dim=0) + 1
-z = nn.Linear(6, 6)(y)
+z = nn.Linear(6, 60_000)(nn.Linear(6, 6)(y))
 """
-"""A snippet over ``x`` of shape [2, 4, 6] that makes torch do its lazy imports."""
+"""A snippet over ``x`` of shape [2, 4, 6] that makes torch do its lazy imports: a small module has real parameters, a
+large one is run on the meta device."""
 
 _LAZY_IMPORTS = (
     "torch._decomp.decompositions",
@@ -40,6 +41,7 @@ _LAZY_IMPORTS = (
     "torch._refs.nn.functional",
     "torch._refs.special",
     "torch._subclasses.schema_check_mode",
+    "torch.fx.experimental.symbolic_shapes",
     "torch.utils._device",
 )
 _PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS = 1, 38

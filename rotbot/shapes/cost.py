@@ -56,7 +56,7 @@ _TIMES_LITERALS = frozenset(
 )
 """Operations that touch or make at most the product of their literals as many elements as they are given."""
 
-_PRODUCTS = frozenset("matmul bmm mm mv dot vdot inner linear imatmul".split())
+_PRODUCTS = frozenset("matmul bmm mm mv dot vdot inner linear imatmul scaled_dot_product_attention".split())
 """Operations that contract the last dimension of their first operand with the second."""
 
 _ADDED_PRODUCTS = frozenset("addmm addmv baddbmm addbmm addr".split())
@@ -64,6 +64,13 @@ _ADDED_PRODUCTS = frozenset("addmm addmv baddbmm addbmm addr".split())
 
 _CHEAP_PRODUCT = 16
 """Multiplications of a matrix product that take as long as touching one element."""
+
+_RECURRENT = ("LSTM", "GRU", "RNN")
+_CONTRACTING = ("Linear", "Conv")
+"""How the names of modules begin that contract their input's features, the constructor's first argument."""
+
+_NORMS = ("BatchNorm", "LayerNorm", "RMSNorm", "GroupNorm", "InstanceNorm")
+"""... and of those that touch every element and every parameter a few times."""
 
 _EXPONENTS = {
     "eye": 2, "tril_indices": 2, "triu_indices": 2, "fold": 2, "unfold": 2, "interpolate": 3, "upsample": 3,
@@ -81,7 +88,7 @@ def work(target: str, args: tuple[Any, ...], kwargs: dict[str, Any], metas: list
     if name == "getitem" and len(metas) == 1:
         return sizes[0]
     if name in _PRODUCTS and len(metas) > 1:
-        return math.prod(sizes) // (_CHEAP_PRODUCT * _last(metas[0].shape))
+        return math.prod(sizes[:2]) // (_CHEAP_PRODUCT * _last(metas[0].shape))
     if name in _ADDED_PRODUCTS and len(metas) > 2:
         return sizes[0] + math.prod(sizes[1:]) // (_CHEAP_PRODUCT * _last(metas[1].shape))
     literals = _literals((args, kwargs)) ** _exponent(name)
@@ -137,6 +144,24 @@ def _literals(value: Any) -> int:
     return 1
 
 
+def module_work(module: ModuleSpec, args: tuple[Any, ...], kwargs: dict[str, Any], metas: list[TensorMeta]) -> int:
+    """:func:`work` of an inline module's call.
+
+    Recurrent layers count for less than they are: their loops over time are in Python where tensors have no values.
+    """
+    name = module.name.removeprefix("nn.")
+    largest = max([meta.numel() for meta in metas], default=1)
+    if name.startswith(_NORMS):
+        return largest + parameters(module)
+    features = module.args[0] if module.args and _is_size(module.args[0]) else 1
+    if name.startswith(_RECURRENT):
+        return largest // features * parameters(module) // _CHEAP_PRODUCT**2
+    literals = _literals((module.args[2:], module.kwargs)) ** _exponent(name)
+    if name.startswith(_CONTRACTING):
+        return largest // features * _literals(module.args[:2]) * literals // _CHEAP_PRODUCT
+    return _broadcast_size(metas) * literals * _literals((module.args[:2], args, kwargs)) ** _exponent(name.lower())
+
+
 def parameters(module: ModuleSpec) -> int:
     """An upper estimate of a module's parameters from its literal arguments: their product, kernels by rank."""
     total, rank = 4, 3 if module.name.endswith("3d") else 2 if module.name.endswith("2d") else 1
@@ -148,4 +173,11 @@ def parameters(module: ModuleSpec) -> int:
             total *= max(abs(value), 1) ** (rank if is_kernel else 1)
         elif isinstance(value, (tuple, list)):
             total *= max(math.prod([abs(v) for v in value if isinstance(v, int)]), 1)
+    if module.name.removeprefix("nn.").startswith(_RECURRENT):
+        features, hidden = [value if _is_size(value) else 1 for value in (*module.args, 1, 1)[:2]]
+        total = total // features * 4 * (features + hidden)
     return total
+
+
+def _is_size(value: Any) -> bool:
+    return type(value) is int and value > 0

@@ -26,7 +26,7 @@ from rotbot.shapes import bounds, cost
 from rotbot.shapes.allowlist import CREATION
 from rotbot.shapes.limits import LIMITS, exceed
 from rotbot.shapes.metadata import ModuleSpec, Rejected, Result, TensorMeta, freeze, leaves, shapes_of, tensors_in
-from rotbot.shapes.running import FILLS, TORCH_ERRORS, Maker, meta_tensor, run, zeros
+from rotbot.shapes.running import FILLS, TORCH_ERRORS, Maker, is_small, meta_tensor, run, zeros
 from rotbot.shapes.trusted import is_trusted
 
 CACHE_SIZE = 1 << 15
@@ -51,7 +51,7 @@ def evaluate(target: str, args: tuple[Any, ...], kwargs: dict[str, Any], module:
     :class:`~rotbot.errors.UnsupportedSnippet` where the result's shape depends on values, and
     :class:`~rotbot.errors.LimitExceeded` where it would be too large.
     """
-    key = (target, freeze(args), freeze(kwargs), module)
+    key = (target, freeze(args), freeze(kwargs), freeze(module))
     found = _cache.get(key)
     if found is not None:
         return found
@@ -66,19 +66,24 @@ def _evaluate(target: str, args: tuple[Any, ...], kwargs: dict[str, Any], module
     bounds.check(target, args, kwargs, module)
     metas = tensors_in((args, kwargs))
     if module is None and is_trusted(target, metas):
-        result = _accepted(target, args, kwargs, meta_tensor, "meta")
-        if result is not None:
+        result = _attempt(target, args, kwargs, None, meta_tensor, "meta")
+        if result.__class__ is not Rejected:
             return result
+    tried: Result = None
     affordable = all([meta.storage_size() <= LIMITS.eager_elements for meta in metas])
     work = _work(target, args, kwargs, module, metas) if affordable else 0
-    if affordable and work <= LIMITS.small_work and module is None and not _values_may_decide(target, metas):
-        result = _accepted(target, args, kwargs, zeros, "cpu")
-        if result is not None:
-            return result
+    if affordable and not _values_may_decide(target, metas):
+        small = work if module is None else cost.module_work(module, args, kwargs, metas)
+        if small <= LIMITS.small_work and is_small(module):
+            tried = _attempt(target, args, kwargs, module, zeros, "cpu")
+            if tried.__class__ is not Rejected:
+                return tried
     affordable = affordable and work <= LIMITS.eager_work
     try:
         result = run(target, args, kwargs, module, meta_tensor, "meta")
     except TORCH_ERRORS as error:
+        if tried is not None and not _lacks_meta(error):
+            return tried  # neither meta tensors nor real ones are accepted
         if affordable:
             return _without_meta(target, args, kwargs, module)
         if _lacks_meta(error):
@@ -94,12 +99,14 @@ def _evaluate(target: str, args: tuple[Any, ...], kwargs: dict[str, Any], module
     return _eager_verdict(target, args, kwargs, module, result)
 
 
-def _accepted(target: str, args: tuple[Any, ...], kwargs: dict[str, Any], make: Maker, device: str) -> Result | None:
-    """The result where torch accepts the call on these tensors; None where it does not, which settles nothing yet."""
+def _attempt(
+    target: str, args: tuple[Any, ...], kwargs: dict[str, Any], module: ModuleSpec | None, make: Maker, device: str
+) -> Result:
+    """The result where torch accepts the call on these tensors; :class:`Rejected` alone settles nothing yet."""
     try:
-        result = run(target, args, kwargs, None, make, device)
-    except TORCH_ERRORS:
-        return None
+        result = run(target, args, kwargs, module, make, device)
+    except TORCH_ERRORS as error:
+        return Rejected(_message(error))
     check_size(result)
     return result
 
@@ -107,6 +114,7 @@ def _accepted(target: str, args: tuple[Any, ...], kwargs: dict[str, Any], make: 
 def _work(
     target: str, args: tuple[Any, ...], kwargs: dict[str, Any], module: ModuleSpec | None, metas: list[TensorMeta]
 ) -> int:
+    """What decides whether real tensors have the last word."""
     if module is None:
         return cost.work(target, args, kwargs, metas)
     return cost.parameters(module) * max([meta.numel() for meta in metas], default=1)

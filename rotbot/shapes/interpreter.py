@@ -16,7 +16,7 @@ from rotbot.shapes.metadata import ModuleSpec, TensorMeta
 from rotbot.shapes.python_values import kind
 from rotbot.shapes.reasons import explain_construction
 from rotbot.shapes.recorder import ProgramError, Recorder, op_text, traced_in
-from rotbot.shapes.running import TORCH_ERRORS, build_module, undisturbed
+from rotbot.shapes.running import TORCH_ERRORS, is_small, kept_module, undisturbed
 from rotbot.shapes.source import assigned_names, bound_names, free_names_of, read
 from rotbot.shapes.trace import Shape, ShapeTrace, Span, Step, StepError
 from rotbot.shapes.values import Function, NoOp, Scope, Traced
@@ -241,10 +241,10 @@ class Interpreter:
             self.recorder.reads = {**reads, **self.recorder.reads}
 
     def check_module(self, spec: ModuleSpec, span: Span) -> None:
-        """Construct an ``nn`` module once on the meta device. Raises :class:`ProgramError` if its constructor fails."""
+        """Construct an ``nn`` module, a large one on the meta device. Raises :class:`ProgramError` if that fails."""
         bounds.check(spec.name, (), {}, spec)
         try:
-            build_module(spec, "meta")
+            kept_module(spec, "cpu" if is_small(spec) else "meta")
         except TORCH_ERRORS as error:
             reason = explain_construction(str(error))
             raise ProgramError(op_text(spec.name, (), {}, spec), (), reason, span) from error
@@ -305,9 +305,13 @@ _HANDLERS: dict[type[ast.stmt], Callable[[Interpreter, Any], None]] = {
 }
 
 
-@undisturbed()
 def trace_program(code: str, specs: dict[str, ArgSpec], target: str | None) -> ShapeTrace:
     """Interpret ``code`` in this process; see :func:`rotbot.trace`."""
+    with undisturbed():
+        return _trace(code, specs, target)
+
+
+def _trace(code: str, specs: dict[str, ArgSpec], target: str | None) -> ShapeTrace:
     tree = read(code)
     interpreter = Interpreter(specs)
     recorder = interpreter.recorder

@@ -35,6 +35,8 @@ class Limits:
     """... but only where the operation's work (:func:`rotbot.shapes.cost.work`) is no more than this."""
     small_work: int = 2**20
     """Operations of no more work than this are run on real tensors at once."""
+    small_parameters: int = 2**18
+    """Inline modules of no more parameters (:func:`rotbot.shapes.cost.parameters`) are made with real ones at once."""
     parameters: int = 2**34
     """Parameters of an inline module (on the meta device)."""
 

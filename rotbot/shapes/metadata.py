@@ -133,4 +133,6 @@ def freeze(value: Any) -> Any:
         return tuple([(name, freeze(item)) for name, item in value.items()])
     if kind is slice:
         return (slice, freeze(value.start), freeze(value.stop), freeze(value.step))
+    if kind is ModuleSpec:
+        return (kind, value.name, value.training, freeze(value.args), freeze(value.kwargs))
     return (kind, repr(value))

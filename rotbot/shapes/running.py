@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import gc
+import threading
 import warnings
+from collections import OrderedDict
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import torch
 from torch import nn
 
 from rotbot.shapes.allowlist import CREATION, FUNCTIONS, MODULES
-from rotbot.shapes.metadata import Alias, Fields, ModuleSpec, Result, TensorMeta
+from rotbot.shapes.cost import parameters
+from rotbot.shapes.limits import LIMITS
+from rotbot.shapes.metadata import Alias, Fields, ModuleSpec, Result, TensorMeta, freeze
 
 TORCH_ERRORS = (
     RuntimeError, ValueError, IndexError, TypeError, AssertionError, OverflowError, AttributeError, KeyError,
@@ -22,20 +26,43 @@ TORCH_ERRORS = (
 
 Maker = Callable[[TensorMeta], torch.Tensor]
 
+MODULES_KEPT = 256
+"""Modules kept for their next calls; with real parameters only small ones."""
 
-@contextmanager
-def undisturbed() -> Generator[None]:
-    """No gradients, no warnings, no cycle collections, and the caller's random state as it was.
+_UNESTIMATED = ("nn.MultiheadAttention", "nn.Transformer")
+"""How the names of modules begin whose parameters grow with the square of one argument."""
+
+_modules: OrderedDict[Any, nn.Module] = OrderedDict()
+
+
+class _Here(threading.local):
+    undisturbed = False
+    """Whether this thread is within :func:`undisturbed`."""
+
+
+_here = _Here()
+_NOTHING = nullcontext()
+
+
+def undisturbed() -> AbstractContextManager[None]:
+    """No gradients, no warnings, no cycle collections, and the caller's random state as it was. Within itself, nothing.
 
     A trace makes some thousand objects in a millisecond and leaves hardly any: pausing the collector saves a third.
     """
+    return _NOTHING if _here.undisturbed else _undisturbed()
+
+
+@contextmanager
+def _undisturbed() -> Generator[None]:
     state, collecting = torch.get_rng_state(), gc.isenabled()
     gc.disable()
+    _here.undisturbed = True
     try:
-        with torch.no_grad(), warnings.catch_warnings():
+        with torch.inference_mode(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
+        _here.undisturbed = False
         torch.set_rng_state(state)
         if collecting:
             gc.enable()
@@ -85,7 +112,7 @@ def run(
     real_args = [_build(arg, make, inputs) for arg in args]
     real_kwargs = {name: _build(value, make, inputs) for name, value in kwargs.items()} if kwargs else {}
     if module is not None:
-        result = build_module(module, device)(*real_args, **real_kwargs)
+        result = kept_module(module, device)(*real_args, **real_kwargs)
     elif target in CREATION:
         result = CREATION[target](*real_args, **{**real_kwargs, "device": device})
     else:
@@ -108,6 +135,24 @@ def _build(value: Any, make: Maker, inputs: list[torch.Tensor]) -> Any:
     return value
 
 
+def is_small(module: ModuleSpec | None) -> bool:
+    """Whether it costs little to construct an inline module with real parameters (where there is one)."""
+    return module is None or (
+        parameters(module) <= LIMITS.small_parameters and not module.name.startswith(_UNESTIMATED)
+    )
+
+
+def kept_module(spec: ModuleSpec, device: str) -> nn.Module:
+    """The inline module on ``device``, constructed once for the calls that follow each other."""
+    key = (device, freeze(spec))
+    module = _modules.get(key)
+    if module is None:
+        module = _modules[key] = build_module(spec, device)
+        if len(_modules) > MODULES_KEPT:
+            _modules.popitem(last=False)
+    return module
+
+
 def build_module(spec: ModuleSpec, device: str) -> nn.Module:
     """Construct the inline module on ``device``; on the meta device nothing is allocated."""
 
@@ -118,7 +163,7 @@ def build_module(spec: ModuleSpec, device: str) -> nn.Module:
             return type(value)([thaw(item) for item in value])
         return value
 
-    with torch.device(device):
+    with nullcontext() if torch.get_default_device().type == device else torch.device(device):
         built = MODULES[spec.name](*[thaw(a) for a in spec.args], **{name: thaw(v) for name, v in spec.kwargs})
     return built.train(spec.training).requires_grad_(False)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import builtins
 import warnings
+from functools import lru_cache
 
 from rotbot.errors import SnippetSyntaxError
 from rotbot.shapes.limits import LIMITS, exceed
@@ -14,8 +15,9 @@ _SURELY_SMALL = 1_000
 """Sources of this length cannot reach the limit on syntax nodes; the evaluator bounds the nesting by itself."""
 
 
+@lru_cache(maxsize=32)
 def read(code: str) -> ast.Module:
-    """Parse ``code`` within the limits.
+    """Parse ``code`` within the limits. The tree is shared with the next who reads the same code: it is not changed.
 
     Raises :class:`~rotbot.errors.SnippetSyntaxError` with Python's message and line, and
     :class:`~rotbot.errors.LimitExceeded` for sources that are too long, too large or nested too deeply.

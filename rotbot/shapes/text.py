@@ -76,8 +76,13 @@ def render(trace: ShapeTrace) -> str:
 
 def render_completion(trace: ShapeTrace) -> str:
     """The steps, ``</think>``, the final line: what follows the chat template's open ``<think>``."""
-    steps = "".join([render_step(i, s) + "\n" for i, s in enumerate(trace.steps)])
-    return f"{steps}{THINK_END}\n{render_final(trace)}"
+    return as_completion(render(trace))
+
+
+def as_completion(rendered: str) -> str:
+    """The completion of a trace that :func:`render` has written."""
+    steps, newline, final = rendered.rpartition("\n")
+    return f"{steps}{newline}{THINK_END}\n{final}"
 
 
 # --- reading ---------------------------------------------------------------------------------------------------------
