@@ -18,6 +18,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -290,8 +291,8 @@ def _warm_up(recipe: Recipe) -> None:
     The first meta kernel that is written in Python imports ``torch._dynamo``, which takes seconds.
     """
     import torch
-    import torch._dynamo
 
+    import_module("torch._dynamo")
     torch.set_num_threads(1)
     make_chunk(recipe, MAIN, 0)
     gc.collect()

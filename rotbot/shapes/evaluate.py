@@ -2,8 +2,8 @@
 
 :func:`evaluate` is pure (metadata in, metadata out) and therefore cached. It asks torch in one of three ways:
 
-1. What is small is run on real tensors of zeros (views and the like, of any size, on meta tensors: see
-   :mod:`rotbot.shapes.trusted`). Where torch accepts the call, that settles validity and shapes at once.
+1. What is small, inline modules too, is run on real tensors of zeros (views and the like, of any size, on meta tensors:
+   see :mod:`rotbot.shapes.trusted`). Where torch accepts the call, that settles validity and shapes at once.
 2. What is not, or was not accepted, is run on meta tensors, which have no values. Meta kernels accept some calls that
    real ones reject, so where it is affordable real tensors have the last word. A complaint that goes away with other
    values (a singular matrix) is not a verdict.

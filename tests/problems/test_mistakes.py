@@ -63,7 +63,7 @@ def test_a_tracer_that_errs_is_found_out(monkeypatch):
     program, written = draft(seeds.item_seed(5, 1), level)
     monkeypatch.setattr(mistakes, "MUTATIONS", (lambda *_: written_wrong,))
     written_wrong = type(written)(Problem("y = x.view(5)", {"x": [2, 3]}, "y"), "statements", {})
-    monkeypatch.setattr(mistakes, "eager_error_line", lambda problem: None)
+    monkeypatch.setattr(mistakes, "eager_error_line", lambda problem, zero_integers=False: None)
     with pytest.raises(Disagreement, match="the tracer rejects line 1, eager torch accepts it"):
         mistakes.make_wrong(seeds.stream("x"), program, written, level)
 
