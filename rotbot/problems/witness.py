@@ -156,6 +156,8 @@ def _groups(steps: list[Step], start: int) -> list[list[Step]]:
 
 def _is_call(group: list[Step], call: Call) -> bool:
     first, name = group[0], op_name(group[0].op)
+    if first.op.startswith("MultiheadAttention("):
+        return call.name == "multi_head_attention_forward" and _is_attention(first, call)
     if call.outputs != group[-1].outputs:
         return False
     if name in _PRIMITIVES:
@@ -163,6 +165,14 @@ def _is_call(group: list[Step], call: Call) -> bool:
     if first.op[:1].isupper() and name not in ("T", "H"):  # a module: what it calls has its parameters among the inputs
         return call.inputs[: len(first.inputs)] == first.inputs or name in ("lstm", "gru", "rnn")
     return call.name == name and call.inputs == first.inputs
+
+
+def _is_attention(step: Step, call: Call) -> bool:
+    """Whether the function behind the module gave these outputs; with ``batch_first`` it has the batch second."""
+    if not call.outputs or call.outputs[1:] != step.outputs[1:]:
+        return False
+    given, said = call.outputs[0], step.outputs[0]
+    return given == said or ("batch_first=True" in step.op and given == (*said[1::-1], *said[2:]))
 
 
 def _replays(step: Step) -> bool:
