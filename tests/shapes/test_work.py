@@ -212,7 +212,9 @@ def _value(node: ast.AST) -> int:
 
 # --- over generated programs -----------------------------------------------------------------------------------------
 
-COUNTED = ("stack", "unbind", "meshgrid", "tril_indices", "triu_indices", "cartesian_prod", "histogram", "cov")
+COUNTED = (
+    "stack", "unbind", "meshgrid", "tril_indices", "triu_indices", "cartesian_prod", "histogram", "cov", "view_as_real",
+)  # fmt: skip
 """Sizes that are counted (how many tensors, how many dims), not calculated."""
 
 
