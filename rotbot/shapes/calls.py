@@ -10,10 +10,11 @@ import torch
 
 from rotbot.errors import UnsafeSnippet, UnsupportedSnippet
 from rotbot.shapes import allowlist, python_values
-from rotbot.shapes.expressions import PYTHON_ERRORS, span_of
 from rotbot.shapes.metadata import ModuleSpec, TensorMeta
-from rotbot.shapes.python_values import bounded, kind
+from rotbot.shapes.operators import binary
+from rotbot.shapes.python_values import PYTHON_ERRORS, bounded, kind
 from rotbot.shapes.recorder import ProgramError, traced_in
+from rotbot.shapes.source import span_of
 from rotbot.shapes.values import (
     Builtin,
     Device,
@@ -275,7 +276,7 @@ def _builtin_on_tensor(interpreter: Interpreter, name: str, owner: Traced, node:
 def _sum(interpreter: Interpreter, args: list[Any], node: ast.Call) -> Any:
     total: Any = args[1] if len(args) > 1 else 0
     for item in interpreter.expressions.iterate(args[0], node):
-        total = interpreter.expressions.binary("add", total, item, node)
+        total = binary(interpreter.recorder, "add", total, item, span_of(node))
     return total
 
 

@@ -4,50 +4,20 @@ from __future__ import annotations
 
 import ast
 import builtins
-import operator
 from collections.abc import Callable
 from typing import Any
 
-import torch
-
 from rotbot.errors import SnippetError, UnsafeSnippet, UnsupportedSnippet
 from rotbot.shapes import allowlist, python_values
+from rotbot.shapes.attributes import attribute
 from rotbot.shapes.limits import LIMITS, exceed
-from rotbot.shapes.python_values import bounded, kind
-from rotbot.shapes.recorder import ProgramError, Recorder, traced_in
+from rotbot.shapes.operators import BINARY_NAMES, binary, compare, truth, unary
+from rotbot.shapes.python_values import PYTHON_ERRORS, bounded, kind, python_reason
+from rotbot.shapes.recorder import ProgramError, Recorder
 from rotbot.shapes.rejected import count
+from rotbot.shapes.source import span_of
 from rotbot.shapes.trace import Span
-from rotbot.shapes.values import (
-    Builtin,
-    Device,
-    FieldTuple,
-    Function,
-    Method,
-    Module,
-    ModuleClass,
-    Namespace,
-    NoOp,
-    Operation,
-    Scope,
-    Traced,
-)
-
-BINARY_NAMES: dict[type[ast.operator], str] = {
-    ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "truediv", ast.FloorDiv: "floordiv", ast.Mod: "mod",
-    ast.Pow: "pow", ast.MatMult: "matmul", ast.LShift: "lshift", ast.RShift: "rshift", ast.BitAnd: "and_",
-    ast.BitOr: "or_", ast.BitXor: "xor",
-}  # fmt: skip
-_UNARY_NAMES: dict[type[ast.unaryop], str] = {
-    ast.USub: "neg", ast.UAdd: "pos", ast.Invert: "invert", ast.Not: "not_",
-}  # fmt: skip
-_COMPARE_NAMES: dict[type[ast.cmpop], str] = {
-    ast.Eq: "eq", ast.NotEq: "ne", ast.Lt: "lt", ast.LtE: "le", ast.Gt: "gt", ast.GtE: "ge",
-}  # fmt: skip
-_MIRRORED = {"lt": "gt", "gt": "lt", "le": "ge", "ge": "le"}
-_VALUE_PROPERTIES = frozenset(("shape", "ndim", "dtype", "device", "requires_grad", "is_cuda", "nbytes", "itemsize"))
-_NO_OPS = frozenset(("no_grad", "inference_mode", "enable_grad", "manual_seed"))
-PYTHON_ERRORS = (TypeError, ValueError, IndexError, KeyError, ZeroDivisionError, OverflowError, AttributeError)
-"""What Python raises on plain values for a program that is wrong."""
+from rotbot.shapes.values import Builtin, Function, Module, Namespace, Scope, Traced
 
 
 class UndefinedName(ProgramError):
@@ -122,163 +92,39 @@ class Expressions:
     # --- attributes ---
 
     def _attribute(self, node: ast.Attribute) -> Any:
-        return self.attribute(self.value(node.value), node.attr, node)
-
-    def attribute(self, owner: Any, name: str, node: ast.expr) -> Any:
-        """``owner.name``, from the tables only."""
-        if name.startswith("__"):
-            raise UnsafeSnippet(f"attribute {name} is not allowed", node.lineno)
-        if isinstance(owner, Traced):
-            return self._tensor_attribute(owner, name, node)
-        if isinstance(owner, Namespace):
-            return self._namespace_attribute(owner, name, node)
-        if isinstance(owner, FieldTuple) and name in owner.names:
-            return owner[owner.names.index(name)]
-        if isinstance(owner, (list, tuple)):
-            table = python_values.LIST_METHODS if isinstance(owner, list) else python_values.TUPLE_METHODS
-            if name in table or (name == "numel" and isinstance(owner, tuple)):
-                return Method(owner, name)
-        if isinstance(owner, (Module, Device)):
-            return self._other_attribute(owner, name, node)
-        if isinstance(owner, torch.dtype) and name in ("is_floating_point", "is_complex", "itemsize"):
-            return operator.attrgetter(name)(owner)
-        if isinstance(owner, (int, float, str, list, tuple, FieldTuple)) or owner is None:
-            if name in dir(type(owner)) or name.startswith(("gi_", "f_")):
-                raise UnsupportedSnippet(f"{type(owner).__name__}.{name} is not supported", node.lineno)
-            raise self.recorder.failure(
-                f"{kind(owner)}.{name}", owner, f"{type(owner).__name__} has no attribute {name!r}", span_of(node)
-            )
-        raise UnsafeSnippet(f"attribute {name} of {kind(owner)} is not allowed", node.lineno)
-
-    def _other_attribute(self, owner: Any, name: str, node: ast.expr) -> Any:
-        if isinstance(owner, Module) and name in ("eval", "train", "to", "cuda", "cpu", "float", "half", "double"):
-            return Method(owner, name)
-        if isinstance(owner, Device) and name in ("type", "index"):
-            return "cpu" if name == "type" else None
-        raise UnsupportedSnippet(f"attribute {name} of {kind(owner)} is not supported", node.lineno)
-
-    def _tensor_attribute(self, owner: Traced, name: str, node: ast.expr) -> Any:
-        if name in _VALUE_PROPERTIES:
-            return self._property(owner, name)
-        if name in allowlist.ATTRIBUTES:
-            return self.recorder.call(f"Tensor.{name}", (owner,), {}, span_of(node))
-        if name in _TENSOR_QUERIES or name in allowlist.METHODS or name in allowlist.VALUE_DEPENDENT:
-            return Method(owner, name)
-        if hasattr(torch.Tensor, name):
-            raise UnsafeSnippet(f"Tensor.{name} is not among the allowed tensor operations", node.lineno)
-        raise self.recorder.failure(name, owner, f"a tensor has no attribute {name!r}", span_of(node))
-
-    def _property(self, owner: Traced, name: str) -> Any:
-        meta = self.recorder.read(owner)
-        match name:
-            case "shape":
-                return meta.shape
-            case "ndim":
-                return len(meta.shape)
-            case "dtype":
-                return meta.dtype
-            case "device":
-                return Device()
-            case "itemsize":
-                return meta.dtype.itemsize
-            case "nbytes":
-                return meta.dtype.itemsize * meta.numel()
-            case _:
-                return False
-
-    def _namespace_attribute(self, owner: Namespace, name: str, node: ast.expr) -> Any:
-        qualified = f"{owner.prefix}.{name}"
-        if qualified in allowlist.FUNCTIONS:
-            return Operation(qualified)
-        if qualified in allowlist.CONSTANTS:
-            return allowlist.CONSTANTS[qualified]
-        if qualified in allowlist.NAMESPACES:
-            return Namespace(allowlist.NAMESPACES[qualified])
-        if owner.prefix == "torch.nn" and (f"nn.{name}" in allowlist.MODULES or name in ("Sequential", "ModuleList")):
-            return ModuleClass(f"nn.{name}")
-        if owner.prefix == "torch" and name in _NO_OPS:
-            return NoOp(name)
-        if qualified in ("torch.device", "torch.Size", "torch.nn.Parameter") or (
-            owner.prefix == "math" and name in python_values.MATH
-        ):
-            return Builtin(qualified)
-        if owner.prefix == "math":
-            raise UnsupportedSnippet(f"math.{name} is not supported", node.lineno)
-        raise UnsafeSnippet(f"{qualified} is not among the allowed operations", node.lineno)
+        return attribute(self.recorder, self.value(node.value), node.attr, span_of(node))
 
     # --- operators ---
 
     def _binary(self, node: ast.BinOp) -> Any:
         left, right = self.value(node.left), self.value(node.right)
-        return self.binary(BINARY_NAMES[node.op.__class__], left, right, node)
-
-    def binary(self, name: str, left: Any, right: Any, node: ast.AST) -> Any:
-        """A binary operator on tensors (an operation) or plain values."""
-        if left.__class__ is Traced or right.__class__ is Traced:
-            return self.recorder.call(f"operator.{name}", (left, right), {}, span_of(node))
-        try:
-            return python_values.binary(name, left, right)
-        except PYTHON_ERRORS as error:
-            raise self.recorder.failure(name, (left, right), _python_reason(error), span_of(node)) from error
+        return binary(self.recorder, BINARY_NAMES[node.op.__class__], left, right, span_of(node))
 
     def _unary(self, node: ast.UnaryOp) -> Any:
-        operand, name = self.value(node.operand), _UNARY_NAMES[node.op.__class__]
-        if name == "not_":
-            return not self.truth(operand, node)
-        if operand.__class__ is Traced:
-            return self.recorder.call(f"operator.{name}", (operand,), {}, span_of(node))
-        try:
-            return python_values.UNARY[name](operand)
-        except PYTHON_ERRORS as error:
-            raise self.recorder.failure(name, operand, _python_reason(error), span_of(node)) from error
+        return unary(self.recorder, node.op, self.value(node.operand), span_of(node))
 
     def _compare(self, node: ast.Compare) -> Any:
         left = self.value(node.left)
         result: Any = True
         for op, comparator in zip(node.ops, node.comparators, strict=True):
             right = self.value(comparator)
-            result = self._compare_two(op, left, right, node)
-            if len(node.ops) > 1 and not self.truth(result, node):
+            result = compare(self.recorder, op, left, right, span_of(node))
+            if len(node.ops) > 1 and not truth(result, node.lineno):
                 return result
             left = right
         return result
-
-    def _compare_two(self, op: ast.cmpop, left: Any, right: Any, node: ast.Compare) -> Any:
-        if isinstance(op, (ast.Is, ast.IsNot)):
-            same = left is right
-            return same if isinstance(op, ast.Is) else not same
-        name = _COMPARE_NAMES.get(op.__class__)
-        if name is not None and (left.__class__ is Traced or right.__class__ is Traced):
-            if left.__class__ is not Traced:  # as Python does: 1 < x asks x whether it is > 1
-                left, right, name = right, left, _MIRRORED.get(name, name)
-            return self.recorder.call(f"operator.{name}", (left, right), {}, span_of(node))
-        if any(traced_in((left, right))):
-            raise UnsupportedSnippet("comparing containers of tensors depends on their values", node.lineno)
-        try:
-            if name is None:
-                return (left in right) is isinstance(op, ast.In)
-            return python_values.COMPARE[name](left, right)
-        except PYTHON_ERRORS as error:
-            raise self.recorder.failure("compare", (left, right), _python_reason(error), span_of(node)) from error
-
-    def truth(self, value: Any, node: ast.AST) -> bool:
-        """Whether a plain value is true. Raises :class:`UnsupportedSnippet` for a tensor: its truth is its value."""
-        if isinstance(value, Traced):
-            line = getattr(node, "lineno", None)
-            raise UnsupportedSnippet("a condition on a tensor depends on its values, not only on its shape", line)
-        return bool(value)
 
     def _bool(self, node: ast.BoolOp) -> Any:
         stop = isinstance(node.op, ast.Or)
         value: Any = None
         for operand in node.values:
             value = self.value(operand)
-            if self.truth(value, node) is stop:
+            if truth(value, node.lineno) is stop:
                 break
         return value
 
     def _conditional(self, node: ast.IfExp) -> Any:
-        return self.value(node.body if self.truth(self.value(node.test), node) else node.orelse)
+        return self.value(node.body if truth(self.value(node.test), node.lineno) else node.orelse)
 
     def _walrus(self, node: ast.NamedExpr) -> Any:
         value = self.value(node.value)
@@ -300,7 +146,7 @@ class Expressions:
         try:
             return owner[index]
         except PYTHON_ERRORS as error:
-            raise self.recorder.failure("index", owner, _python_reason(error), span_of(node)) from error
+            raise self.recorder.failure("index", owner, python_reason(error), span_of(node)) from error
 
     def _slice(self, node: ast.Slice) -> slice:
         ends = [None if end is None else self.value(end) for end in (node.lower, node.upper, node.step)]
@@ -333,7 +179,7 @@ class Expressions:
         generator = node.generators[level]
         for item in self.iterate(self.value(generator.iter), generator.iter):
             self.assign(generator.target, item)
-            if all(self.truth(self.value(test), test) for test in generator.ifs):
+            if all(truth(self.value(test), test.lineno) for test in generator.ifs):
                 self._generate(node, level + 1, items)
 
     # --- binding ---
@@ -386,7 +232,7 @@ class Expressions:
             try:
                 owner[index] = value
             except PYTHON_ERRORS as error:
-                raise self.recorder.failure("index", owner, _python_reason(error), span_of(target)) from error
+                raise self.recorder.failure("index", owner, python_reason(error), span_of(target)) from error
             bounded(owner)
         else:
             raise UnsupportedSnippet(f"assigning to an item of {kind(owner)} is not supported", target.lineno)
@@ -426,24 +272,10 @@ class Expressions:
         return {argument.arg: self.value(default) for argument, default in pairs}
 
 
-def span_of(node: ast.AST) -> Span:
-    """Where a syntax node stands."""
-    located: Any = node
-    return Span(located.lineno, located.col_offset, located.end_lineno, located.end_col_offset)
-
-
-def _python_reason(error: Exception) -> str:
-    return str(error.args[-1] if error.args else "") or type(error).__name__
-
-
 _PYTHON_BUILTINS = frozenset(dir(builtins))
 _DANGEROUS = frozenset(
     "eval exec compile open input breakpoint getattr setattr delattr vars globals locals dir type object super "
     "memoryview exit quit help os sys subprocess importlib builtins".split()
-)
-_TENSOR_QUERIES = frozenset(
-    "size dim ndimension numel nelement stride element_size is_floating_point is_complex is_contiguous get_device "
-    "is_signed".split()
 )
 _CONSTRUCTS = {
     "JoinedStr": "an f-string", "Dict": "a dict", "Set": "a set", "DictComp": "a dict comprehension", "Await": "await",

@@ -9,15 +9,17 @@ from typing import Any
 from rotbot.errors import InputError, SnippetError, UnsafeSnippet, UnsupportedSnippet
 from rotbot.shapes import allowlist, bounds
 from rotbot.shapes.arguments import ArgSpec
+from rotbot.shapes.attributes import attribute
 from rotbot.shapes.calls import call
-from rotbot.shapes.expressions import BINARY_NAMES, Expressions, UndefinedName, span_of
+from rotbot.shapes.expressions import Expressions, UndefinedName
 from rotbot.shapes.limits import exceed
 from rotbot.shapes.metadata import ModuleSpec, TensorMeta
+from rotbot.shapes.operators import BINARY_NAMES, binary, truth
 from rotbot.shapes.python_values import kind
 from rotbot.shapes.reasons import explain_construction
 from rotbot.shapes.recorder import ProgramError, Recorder, op_text, traced_in
 from rotbot.shapes.running import TORCH_ERRORS, is_small, kept_module, undisturbed
-from rotbot.shapes.source import assigned_names, bound_names, free_names_of, read
+from rotbot.shapes.source import assigned_names, bound_names, free_names_of, read, span_of
 from rotbot.shapes.trace import Shape, ShapeTrace, Span, Step, StepError
 from rotbot.shapes.values import Function, NoOp, Scope, Traced
 
@@ -118,7 +120,7 @@ class Interpreter:
         elif isinstance(left, Traced) and f"operator.{in_place}" in allowlist.OPERATORS and name != "matmul":
             result = self.recorder.call(f"operator.{in_place}", (left, right), {}, span_of(node))
         else:
-            result = self.expressions.binary(name, left, right, node)
+            result = binary(self.recorder, name, left, right, span_of(node))
         self.expressions.assign(node.target, result)
         self._note(node.target, result, since)
 
@@ -128,7 +130,7 @@ class Interpreter:
             self.last = value
 
     def _if(self, node: ast.If) -> None:
-        test = self.expressions.truth(self.expressions.value(node.test), node.test)
+        test = truth(self.expressions.value(node.test), node.test.lineno)
         self.control.update(self.recorder.reads)
         self.run(node.body if test else node.orelse)
 
@@ -147,7 +149,7 @@ class Interpreter:
 
     def _while(self, node: ast.While) -> None:
         rounds = 0
-        while self.expressions.truth(self.expressions.value(node.test), node.test):
+        while truth(self.expressions.value(node.test), node.test.lineno):
             self.control.update(self.recorder.reads)
             rounds += 1
             if rounds > _MAX_LOOP_ROUNDS:
@@ -161,7 +163,7 @@ class Interpreter:
         self.run(node.orelse)
 
     def _assert(self, node: ast.Assert) -> None:
-        if not self.expressions.truth(self.expressions.value(node.test), node.test):
+        if not truth(self.expressions.value(node.test), node.test.lineno):
             shapes = tuple([self.recorder.nodes[i].shapes[0] for i in self.recorder.reads])
             sources = tuple(self.recorder.reads)
             text = f"assert {ast.unparse(node.test)}"
@@ -184,7 +186,7 @@ class Interpreter:
             if module == "math":
                 value = self.expressions.value(ast.copy_location(ast.Name("math", ast.Load()), node))
             for part in [*module.split(".")[1:], *([name] if name else [])]:
-                value = self.expressions.attribute(value, part, ast.copy_location(ast.Name(part, ast.Load()), node))
+                value = attribute(self.recorder, value, part, span_of(node))
             self.expressions.bind(bound, value, ast.copy_location(ast.Name(bound, ast.Store()), node))
 
     def _function(self, node: ast.FunctionDef) -> None:

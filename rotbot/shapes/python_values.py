@@ -10,6 +10,9 @@ from typing import Any
 from rotbot.errors import UnsupportedSnippet
 from rotbot.shapes.limits import LIMITS, exceed
 
+PYTHON_ERRORS = (TypeError, ValueError, IndexError, KeyError, ZeroDivisionError, OverflowError, AttributeError)
+"""What Python raises on plain values for a program that is wrong."""
+
 COMPARE: dict[str, Callable[[Any, Any], Any]] = {
     "eq": operator.eq, "ne": operator.ne, "lt": operator.lt, "le": operator.le, "gt": operator.gt, "ge": operator.ge,
 }  # fmt: skip
@@ -127,3 +130,8 @@ LIST_METHODS: dict[str, Callable[..., Any]] = {
     "index": list.index, "count": list.count, "copy": list.copy,
 }  # fmt: skip
 TUPLE_METHODS: dict[str, Callable[..., Any]] = {"index": tuple.index, "count": tuple.count}
+
+
+def python_reason(error: Exception) -> str:
+    """What Python says about an operation on plain values that it rejects."""
+    return str(error.args[-1] if error.args else "") or type(error).__name__

@@ -6,9 +6,11 @@ import ast
 import builtins
 import warnings
 from functools import lru_cache
+from typing import Any
 
 from rotbot.errors import SnippetSyntaxError
 from rotbot.shapes.limits import LIMITS, exceed
+from rotbot.shapes.trace import Span
 
 _PREDEFINED = frozenset(("torch", "nn", "F", "math", *dir(builtins)))
 _SURELY_SMALL = 1_000
@@ -158,3 +160,9 @@ def _free_in(node: ast.AST, bound: set[str], free: dict[str, None]) -> None:
 def _parameters(arguments: ast.arguments) -> set[str]:
     every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs, arguments.vararg, arguments.kwarg]
     return {argument.arg for argument in every if argument is not None}
+
+
+def span_of(node: ast.AST) -> Span:
+    """Where a syntax node stands."""
+    located: Any = node
+    return Span(located.lineno, located.col_offset, located.end_lineno, located.end_col_offset)
