@@ -2,8 +2,10 @@
 
 import pytest
 
+from rotbot.cli.generate import read_recipe
 from rotbot.config import apply_overrides, build, read_yaml
-from rotbot.errors import ConfigError
+from rotbot.errors import ConfigError, RotbotError
+from rotbot.problems.parts import Recipe
 from rotbot.recipes import find_recipe, list_recipes
 from rotbot.sft.config import SftConfig
 
@@ -71,6 +73,30 @@ def test_shipped_recipes_are_valid():
     for name in names:
         made = build(SftConfig, read_yaml(find_recipe(name)))
         assert made.batch.step_tokens >= made.batch.pack_tokens
+
+
+def test_shipped_recipes_of_datasets_are_valid():
+    assert list_recipes("datasets") == ["shapes"]
+    assert read_recipe("shapes", {}).rows == 200_000
+    given = read_recipe("shapes", {"rows": 7, "levels": "2"})
+    assert (given.rows, given.seed, [level.number for level in given.levels]) == (7, 1, [2])
+    assert read_recipe(None, {}) == Recipe()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("rows: 5\nlevel: 3", "unknown key 'level'; did you mean 'levels'"),
+        ("work: some", "work: expected arithmetic or full or null, got 'some'"),
+        ("levels: 3-1", "expected a range that rises, got '3-1'"),
+        ("eval_rows: -1", "eval_rows: expected 0 or more, got -1"),
+    ],
+)
+def test_recipes_of_datasets_that_are_none(tmp_path, text, message):
+    path = tmp_path / "mine.yaml"
+    path.write_text(text)
+    with pytest.raises(RotbotError, match=message):
+        read_recipe(str(path), {})
 
 
 def test_recipes_are_found_by_name_or_path(tmp_path):

@@ -46,13 +46,12 @@ def _quiet() -> Generator[None]:
     with tempfile.TemporaryFile() as noise:
         os.dup2(noise.fileno(), 1)
         os.dup2(noise.fileno(), 2)
-        failed = False
+        failed = True
         try:
             yield
+            failed = False
         except RotbotError:
-            raise
-        except BaseException:
-            failed = True
+            failed = False
             raise
         finally:
             sys.stdout.flush()

@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -72,7 +73,7 @@ def generate(
     A build that was killed continues when the same command runs again.
     """
     given = {
-        "rows": rows, "seed": seed, "level": level, "wrong": wrong, "idioms": idioms, "symbolic": symbolic,
+        "rows": rows, "seed": seed, "levels": level, "wrong": wrong, "idioms": idioms, "symbolic": symbolic,
         "work": work, "eval_rows": eval_rows,
     }  # fmt: skip
     recipe = read_recipe(config, {key: value for key, value in given.items() if value is not None})
@@ -92,13 +93,19 @@ def generate(
 
 
 def read_recipe(config: str | None, given: Mapping[str, Any]) -> Recipe:
-    """The recipe of a shipped name or YAML file (None: the defaults) with the values ``given`` on top."""
+    """The recipe of a shipped name or YAML file (None: the defaults) with the values ``given`` on top.
+
+    ``levels`` is one or a range, such as ``0-5``.
+    """
     from rotbot.config import build, read_yaml
-    from rotbot.problems.config import DatasetConfig
+    from rotbot.problems.levels import parse_levels
+    from rotbot.problems.parts import Recipe
     from rotbot.recipes import find_recipe
 
-    values = {} if config is None else read_yaml(find_recipe(config, "datasets"))
-    return build(DatasetConfig, {**values, **given}).recipe()
+    values = {**({} if config is None else read_yaml(find_recipe(config, "datasets"))), **given}
+    levels = values.pop("levels", None)
+    recipe = build(Recipe, values)
+    return recipe if levels is None else replace(recipe, levels=parse_levels(str(levels)))
 
 
 def build_dataset(

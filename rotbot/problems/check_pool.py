@@ -52,7 +52,7 @@ def run_checks(
     pool = _pool(workers)
     try:
         for task in tasks:
-            waiting.append((task, pool.submit(_check_task, check_row, task)))
+            waiting.append((task, _submit(pool, check_row, task)))
             if len(waiting) > AHEAD * workers:
                 pool = yield from _next(waiting, pool, workers, check_row, killed)
         while waiting:
@@ -77,8 +77,18 @@ def _next(
         yield task, [_alone(task.origin, row, check_row, killed) for row in task.rows]
         pool = _pool(workers)
         for index, (later, _) in enumerate(waiting):
-            waiting[index] = later, pool.submit(_check_task, check_row, later)
+            waiting[index] = later, _submit(pool, check_row, later)
     return pool
+
+
+def _submit(pool: ProcessPoolExecutor, check_row: Callable[[Any, T], V], task: Task[T]) -> Future[list[V]]:
+    """The task's future; one that has failed if a worker has died meanwhile."""
+    try:
+        return pool.submit(_check_task, check_row, task)
+    except BrokenProcessPool as error:
+        failed: Future[list[V]] = Future()
+        failed.set_exception(error)
+        return failed
 
 
 def _alone(origin: Any, row: T, check_row: Callable[[Any, T], V], killed: Callable[[T], V]) -> V:

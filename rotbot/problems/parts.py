@@ -19,7 +19,7 @@ import pyarrow as pa
 from rotbot import __version__
 from rotbot.errors import InputError
 from rotbot.problems import level_of, seeds
-from rotbot.problems.levels import OUTSIDE, Level
+from rotbot.problems.levels import LEVELS, OUTSIDE, Level
 from rotbot.problems.rows import make_items, make_row
 from rotbot.problems.shards import PART_SCHEMA, Table
 from rotbot.shapes.running import undisturbed
@@ -44,9 +44,9 @@ class Recipe:
     what makes no dataset.
     """
 
-    rows: int
+    rows: int = 20_000
     seed: int = 0
-    levels: tuple[Level, ...] = ()
+    levels: tuple[Level, ...] = LEVELS[:6]
     wrong: float = 0.1
     idioms: float = 0.05
     symbolic: float = 0.01

@@ -35,6 +35,26 @@ def test_a_push_lists_its_files_and_names_the_commit(hub, rotbot, dataset):
     assert (code, out) == (0, f"ada/shapes@main has this already: commit {commit}\n")
 
 
+def test_a_recipe_is_built_after_the_hub_has_been_asked(hub, login, rotbot, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    recipe = tmp_path / "mine.yaml"
+    recipe.write_text("rows: 30\nlevels: 0-2\neval_rows: 1\n")
+    login("hf_eve")
+    code, _, err = rotbot("push-dataset", recipe, "eve/shapes")
+    assert (code, "may only read" in err) == (2, True)
+    login("hf_ada")
+    code, out, _ = rotbot("push-dataset", recipe, "ada/shapes", "--dry-run")
+    assert (code, out) == (0, "would build 30 rows and the benchmark's in mine and push them to ada/shapes\n")
+    assert not (tmp_path / "mine").exists()
+    assert hub.repos == {}
+    code, out, _ = rotbot("push-dataset", recipe, "ada/shapes", "--json")
+    paths = {change["path"] for change in json.loads(out)["changes"]}
+    assert code == 0
+    assert {"README.md", "distributions.png", "sft/train-00000-of-00001.parquet"} <= paths
+    code, out, _ = rotbot("push-dataset", recipe, "ada/shapes")
+    assert (code, "has this already" in out) == (0, True)
+
+
 def test_json_is_for_machines(hub, rotbot, dataset, model, tmp_path):
     code, out, _ = rotbot("push-dataset", dataset, "ada/shapes@next", "--json")
     pushed = json.loads(out)

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
+from collections import Counter
 from pathlib import Path
 
 import pyarrow as pa
@@ -15,10 +19,10 @@ import pytest
 from rotbot import Problem
 from rotbot.errors import InputError
 from rotbot.problems import LEVELS, build
-from rotbot.problems.check import check
+from rotbot.problems.check import Report, _check_balance, check
 from rotbot.problems.parts import Recipe
 from rotbot.problems.shards import SCHEMA
-from rotbot.problems.witness import contradiction, observe
+from rotbot.problems.witness import Observation, contradiction, observe
 from rotbot.shapes.trace import ShapeTrace
 
 
@@ -35,7 +39,7 @@ def folder(clean, tmp_path):
 
 
 def faults(report):
-    return {kind: count for kind, count in report.faults.items() if kind != "balance"}
+    return dict(report.faults)
 
 
 def test_a_clean_dataset_has_no_faults(clean):
@@ -124,6 +128,66 @@ def test_nothing_is_run_that_the_tracer_refuses(folder, tmp_path):
     assert not (tmp_path / "pwned").exists()
 
 
+def die(seconds: float) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.mark.parametrize("fate", [die, time.sleep])
+def test_a_row_that_kills_or_stalls_its_worker_is_told_and_the_others_are_checked(folder, monkeypatch, fate):
+    row = right_row(folder)
+    code = pq.read_table(next(folder.glob("sft/train-*.parquet")))["code"][row].as_py()
+
+    def watched(problem: Problem, last_line: int | None = None) -> Observation:
+        if problem.code == code:
+            fate(600.0)
+        return observe(problem, last_line)
+
+    monkeypatch.setattr("rotbot.problems.check.observe", watched)  # workers are forked: they have it, too
+    monkeypatch.setattr("rotbot.problems.check_pool.ROW_SECONDS", 3.0)
+    report = check(folder, workers=2, sample=0)
+    assert faults(report) == {"unusable row": 1}
+    (fault,) = report.examples["unusable row"]
+    assert fault.where == f"sft/train row {row}"
+    assert "its check was killed" in fault.what
+    assert sum(report.rows.values()) == sum(pq.read_metadata(path).num_rows for path in folder.rglob("*.parquet"))
+
+
+def test_a_row_that_would_fill_the_memory_is_not_run(folder):
+    args = [{"name": "x", "shape": [1], "dtype": "float32", "dims": None}]
+    spoil(folder, lambda row: row.update(code="y = x.expand(70000, 70000).clone()", args=args, target="y"))
+    report = check(folder, sample=0)
+    assert any("elements in all tensors together" in fault.what for fault in report.examples["unusable row"])
+
+
+def test_work_is_checked(tmp_path):
+    out = tmp_path / "worked"
+    build.build(out, Recipe(40, 7, LEVELS[:6], eval_rows=0, work="full"), workers=1)
+    report = check(out, sample=200)
+    assert faults(report) == {}
+    assert report.regenerated == 40
+    rows = pq.read_table(next(out.glob("sft/train-*.parquet"))).to_pylist()
+    row = next(i for i, row in enumerate(rows) if "(line 1" in row["trace"])
+
+    def false_line(row):
+        for name in ("trace", "completion"):
+            old = row[name] if name == "trace" else row[name][0]["content"]
+            new = old.replace("(line 1", "(line 7", 1)
+            row.update({name: new if name == "trace" else [{"role": "assistant", "content": new}]})
+
+    spoil(out, false_line, row=row)
+    report = check(out, sample=0)
+    assert faults(report) == {"work": 1}
+    assert "line 7" in report.examples["work"][0].what
+
+
+@pytest.mark.parametrize(("share", "blamed"), [(0.001, True), (0.0195, False), (0.3, True), (0.1, False)])
+def test_a_family_is_blamed_for_more_than_chance(share, blamed):
+    others = ("add", "cat", "sum", "permute", "conv2d", "matmul", "sort")
+    report = Report(ops=Counter({"view": round(7000 * share), **dict.fromkeys(others, round(1000 * (1 - share)))}))
+    _check_balance(report)
+    assert ("reshape" in {fault.where for fault in report.examples.get("balance", ())}) is blamed
+
+
 def test_a_row_in_the_wrong_split_and_an_overlap(folder):
     moved = pq.read_table(next(folder.glob("sft/train-*.parquet"))).slice(right_row(folder), 1).to_pylist()[0]
     spoil(folder, lambda row: (row.clear(), row.update(moved)), split="eval/id")
@@ -172,4 +236,4 @@ def test_the_command(clean, tmp_path):
     assert done.returncode == (0 if data["clean"] else 1)
     assert data["overlaps"] == 0
     assert (tmp_path / "d.png").read_bytes().startswith(b"\x89PNG")
-    assert set(data["faults"]) <= {"balance"}
+    assert data["faults"] == {}
