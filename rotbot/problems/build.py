@@ -12,6 +12,7 @@ import gc
 import multiprocessing
 import os
 import shutil
+import sys
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -302,7 +303,8 @@ def _warm_up(recipe: Recipe) -> None:
 def _start_worker(parent: int) -> None:
     """In a worker: end when the parent is gone. A killed parent sends no word, and its workers would wait for ever."""
 
-    faulthandler.enable()
+    if sys.__stderr__ is not None:
+        faulthandler.enable(sys.__stderr__)  # a worker that dies in C++ says where
 
     def watch() -> None:
         while os.getppid() == parent:

@@ -47,9 +47,9 @@ def test_a_recipe_is_built_after_the_hub_has_been_asked(hub, login, rotbot, tmp_
     assert (code, out) == (0, "would build 30 rows and the benchmark's in mine and push them to ada/shapes\n")
     assert not (tmp_path / "mine").exists()
     assert hub.repos == {}
-    code, out, _ = rotbot("push-dataset", recipe, "ada/shapes", "--json")
+    code, out, err = rotbot("push-dataset", recipe, "ada/shapes", "--json")
+    assert code == 0, err
     paths = {change["path"] for change in json.loads(out)["changes"]}
-    assert code == 0
     assert {"README.md", "distributions.png", "sft/train-00000-of-00001.parquet"} <= paths
     code, out, _ = rotbot("push-dataset", recipe, "ada/shapes")
     assert (code, "has this already" in out) == (0, True)
