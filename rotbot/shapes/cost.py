@@ -62,6 +62,9 @@ _PRODUCTS = frozenset("matmul bmm mm mv dot vdot inner linear imatmul scaled_dot
 _ADDED_PRODUCTS = frozenset("addmm addmv baddbmm addbmm addr".split())
 """Operations that add a product of their second and third operand to the first."""
 
+_COMBINATION = 32
+"""Elements that ``combinations`` touches for each of its candidates: a mask, their indices, and what they select."""
+
 _CHEAP_PRODUCT = 16
 """Multiplications of a matrix product that take as long as touching one element."""
 
@@ -97,8 +100,9 @@ def work(target: str, args: tuple[Any, ...], kwargs: dict[str, Any], metas: list
     if name in _TIMES_LITERALS or target in CREATION:
         return (sum(sizes) or 1) * literals
     if name == "combinations":
-        return max(
-            [(sum(sizes) + 1) ** min(abs(n), 64) for n in (2, *args[1:], *kwargs.values()) if isinstance(n, int)]
+        return (
+            max([(sum(sizes) + 1) ** min(abs(n), 64) for n in (2, *args[1:], *kwargs.values()) if isinstance(n, int)])
+            * _COMBINATION
         )
     return (math.prod(sizes) if len(sizes) > 1 else sum(sizes) ** 2 or 1) * literals**2
 
