@@ -37,8 +37,8 @@ from rotbot.shapes.work import Mode
 
 BATCH = 256
 MAX_EXAMPLES = 5
-MAX_ELEMENTS = 2**28
-"""What a program may make to be run."""
+MAX_ELEMENTS = 2**26
+"""What a program may have and make to be run: a quarter of a gigabyte. Symbolic ones are then held against a trace."""
 
 _KIND_OF = {"error": "error", "symbolic": "symbolic", "real": "idiom"}
 
@@ -163,7 +163,7 @@ def check_row(place: Place, row: dict[str, Any]) -> _Verdict:
     """Everything about one row that can be told from it alone."""
     try:
         return _check_row(place, row)
-    except (RotbotError, KeyError, TypeError, ValueError, IndexError) as error:
+    except (RotbotError, KeyError, TypeError, ValueError, IndexError, RuntimeError, MemoryError) as error:
         return _Verdict((("unusable row", f"{type(error).__name__}: {error}"),), str(row.get("id")), b"", (), 0, 0)
 
 
@@ -202,9 +202,7 @@ def _check_row(place: Place, row: dict[str, Any]) -> _Verdict:
     expect(row["id"] == identity, "id", f"{row['id']}, the program's is {identity}")
 
     traced = trace_shapes(problem.code, problem.args, problem.target)  # refuses what must not be run
-    made = sum(
-        [prod(size for size in shape if isinstance(size, int)) for step in traced.steps for shape in step.outputs]
-    )
+    made = _elements(traced, problem)
     if made > MAX_ELEMENTS:
         raise LimitExceeded(f"expected at most {MAX_ELEMENTS:,} elements in all tensors together, got {made:,}")
     mistakes = check_work(claimed, traced).mistakes
@@ -214,10 +212,13 @@ def _check_row(place: Place, row: dict[str, Any]) -> _Verdict:
     graph = graph_of(traced, tuple([shape for shape, _ in arguments]))
     if symbolic:
         for values in assignments(traced, problem):
-            problem_there = at_values(problem, values)
-            graph = graph_of(problem_there.truth(), ())  # before it is run: it refuses what must not be run
-            found = contradiction(trace_at_values(claimed, values), observe(problem_there, None))
-            expect(found is None, "truth", f"at {values}: {found}")
+            problem_there, claimed_there = at_values(problem, values), trace_at_values(claimed, values)
+            traced_there = problem_there.truth()  # before it is run: it refuses what must not be run
+            graph = graph_of(traced_there, ())
+            expect(_shapes(claimed_there) == _shapes(traced_there), "truth", f"at {values}: other shapes are traced")
+            if _elements(traced_there, problem_there) <= MAX_ELEMENTS:
+                found = contradiction(claimed_there, observe(problem_there, None))
+                expect(found is None, "truth", f"at {values}: {found}")
     else:
         found = contradiction(claimed, observe(problem, None if traced.error is None else traced.error.line))
         expect(found is None, "truth", found or "")
@@ -229,6 +230,17 @@ def _check_row(place: Place, row: dict[str, Any]) -> _Verdict:
         pairs = [pair for pair in graph.edges if is_held_out_pair(pair)]
         expect(not pairs, "held-out pair", str(pairs))
     return _Verdict(tuple(faults), row["id"], sha256(form.encode()).digest()[:16], ops, graph.rank, graph.size)
+
+
+def _elements(trace: ShapeTrace, problem: Problem) -> int:
+    """The elements of all tensors of a program together; named sizes do not count."""
+    shapes = [*[spec.shape for _, spec in problem.specs], *[s for step in trace.steps for s in step.outputs]]
+    return sum([prod([size for size in shape if isinstance(size, int)]) for shape in shapes])
+
+
+def _shapes(trace: ShapeTrace) -> list[object]:
+    """Every shape of a trace, without the texts of its operations."""
+    return [trace.final, *[(step.inputs, step.outputs) for step in trace.steps]]
 
 
 def _kind_of(place: Place, row: dict[str, Any], symbolic: bool) -> str:
