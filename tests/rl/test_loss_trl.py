@@ -5,6 +5,7 @@ from functools import cache
 import pytest
 import torch
 
+from rotbot.rl.advantages import outcome_advantages
 from rotbot.rl.config import LossConfig
 from rotbot.rl.loss import policy_loss, step_normalizer
 from tests.rl.trl_grpo import (
@@ -30,9 +31,12 @@ CAP, BETA = 1.1, 0.3
 
 
 @pytest.fixture(scope="module")
-def trainers(tmp_path_factory):
-    folder = save_model(tmp_path_factory.mktemp("qwen3"))
+def folder(tmp_path_factory):
+    return save_model(tmp_path_factory.mktemp("qwen3"))
 
+
+@pytest.fixture(scope="module")
+def trainers(folder):
     @cache
     def trainer(kind, kl, accumulate=1):
         # TRL's epsilon_high is CISPO's cap itself, ours the distance of the cap from 1 as in the paper.
@@ -116,3 +120,14 @@ def test_micro_batches_add_up_to_trls_accumulated_step(trainers, kind):
         logprobs = plain_logprobs(trainer.model, part)
         policy_loss(logprobs, part.old, advantages[half], part.mask, config, normalizer=whole).loss.backward()
     torch.testing.assert_close(gradients(trainer.model), their_gradients, rtol=0, atol=1e-14)
+
+
+@pytest.mark.parametrize("scale", ["group", "none"])
+def test_outcome_advantages_are_those_trl_gives_what_it_generates(folder, scale):
+    rewards = [0.0, 1.0, 0.25, 0.5, 0.5, 0.5]
+    trainer = make_trainer(folder, rewards, loss_type="grpo", scale_rewards=scale, max_completion_length=3)
+    generated = trainer._generate_and_score_completions([{"prompt": p} for p in "aaabbb"])
+    ours = outcome_advantages(torch.tensor(rewards).view(2, 3), scale_by_std=scale == "group").flatten()
+    assert generated["completion_ids"].shape[0] == 6
+    assert ours.abs().max() > 0.5
+    torch.testing.assert_close(ours, generated["advantages"], rtol=0, atol=1e-6)

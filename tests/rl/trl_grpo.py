@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from math import log
 from pathlib import Path
 from unittest.mock import patch
 
@@ -18,7 +19,7 @@ from trl import GRPOConfig, GRPOTrainer
 from rotbot.models import resolve
 from rotbot.rl.loss import completion_mask
 
-VOCABULARY = 61
+VOCABULARY = 1024
 PROMPT, LENGTH = 3, 9
 
 
@@ -42,7 +43,7 @@ def make_batch(seed: int = 0) -> Batch:
     g = torch.Generator().manual_seed(seed)
     mask = completion_mask((9, 4, 1, 7, 2, 5), LENGTH)
     ids = torch.randint(0, VOCABULARY, (6, PROMPT + LENGTH), generator=g)
-    near = -4 + 0.3 * torch.randn(6, LENGTH, generator=g, dtype=torch.float64)
+    near = -log(VOCABULARY) + 0.3 * torch.randn(6, LENGTH, generator=g, dtype=torch.float64)
     jitter = [0.2 * torch.randn(6, LENGTH, generator=g, dtype=torch.float64) for _ in range(2)]
     return Batch(ids[:, :PROMPT], ids[:, PROMPT:], mask, near, near + jitter[0], near + jitter[1])
 
@@ -58,17 +59,17 @@ def save_model(folder: Path) -> Path:
     return folder
 
 
-def make_trainer(folder: Path, **options: object) -> GRPOTrainer:
-    """TRL's trainer on that model; ``options`` are those of its ``GRPOConfig``."""
+def make_trainer(folder: Path, rewards: Sequence[float] = (0.0,) * 6, **options: object) -> GRPOTrainer:
+    """TRL's trainer on that model. What it generates gets ``rewards``; ``options`` are those of its ``GRPOConfig``."""
     model = Qwen3ForCausalLM.from_pretrained(folder, dtype=torch.float64)
     tokenizer = PreTrainedTokenizerFast.from_pretrained(os.fspath(resolve("embedded")))
     arguments = GRPOConfig(
         output_dir=os.fspath(folder / "out"), use_cpu=True, bf16=False, report_to=[], num_generations=3,
-        per_device_train_batch_size=6, max_completion_length=LENGTH, temperature=1.0, **options,
+        per_device_train_batch_size=6, temperature=1.0, **({"max_completion_length": LENGTH} | options),
     )  # fmt: skip
     rows = Dataset.from_dict({"prompt": ["a", "b"]})
     trainer = GRPOTrainer(
-        model=model, reward_funcs=lambda completions, **_: [0.0] * len(completions), args=arguments,
+        model=model, reward_funcs=lambda **_: list(rewards), args=arguments,
         train_dataset=rows, processing_class=tokenizer,
     )  # fmt: skip
     trainer.model.train()
