@@ -7,7 +7,7 @@ from typing import Any
 
 from rotbot.errors import InputError
 from rotbot.problem import Problem
-from rotbot.shapes.arguments import ArgSpec
+from rotbot.shapes.arguments import DEFAULT_DTYPE
 
 
 def problem_of(row: Mapping[str, Any]) -> Problem:
@@ -37,8 +37,8 @@ def _arguments(args: Any) -> Mapping[str, Any]:
         dims = one.get("dims") or one.get("shape")
         if not isinstance(dims, Sequence) or isinstance(dims, str):
             raise InputError(f"args: expected a shape for {one['name']!r:.40}, got {dims!r:.80}")
-        dtype = one.get("dtype") or ArgSpec.dtype
-        found[one["name"]] = list(dims) if dtype == "float32" else f"{','.join(map(str, dims)) or '()'}:{dtype}"
+        dtype = one.get("dtype") or DEFAULT_DTYPE
+        found[one["name"]] = list(dims) if dtype == DEFAULT_DTYPE else f"{','.join(map(str, dims)) or '()'}:{dtype}"
     return found
 
 
