@@ -1,8 +1,8 @@
 """Completions scored a second on one core, and math-verify on the same answers.
 
-Completions are gold, wrong in the end, wrong in a step and cut off, a quarter each, of 300 problems of all levels; their
-truths are traced before. math-verify gets only the final lines, as lists, and compares each with the gold one. Seconds
-are the process's own, best of several turns.
+Completions are gold, wrong in the end, wrong in a step and cut off, a quarter each, of 300 problems of all levels;
+their truths are traced before. math-verify gets only the final lines, as lists, and compares each with the gold one.
+Seconds are the process's own, best of several turns.
 """
 
 from __future__ import annotations
