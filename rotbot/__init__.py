@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 from rotbot.problem import Problem
+from rotbot.rewards.score import Score, score
 from rotbot.shapes import ShapeTrace, Step, StepError, trace
 
 __version__ = "0.1.0"
-__all__ = ["Problem", "ShapeTrace", "Step", "StepError", "__version__", "trace"]
+__all__ = ["Problem", "Score", "ShapeTrace", "Step", "StepError", "__version__", "score", "trace"]

@@ -13,6 +13,7 @@ from rotbot.cli.doctor import doctor
 from rotbot.cli.generate import generate
 from rotbot.cli.hub import pull_dataset, pull_model, push_dataset, push_model
 from rotbot.cli.predict import predict
+from rotbot.cli.score import score
 from rotbot.cli.sft import sft
 from rotbot.cli.trace import trace
 from rotbot.errors import RotbotError
@@ -47,6 +48,7 @@ app.command()(demo)
 app.command()(generate)
 app.command()(check)
 app.command()(sft)
+app.command()(score)
 app.command()(push_dataset)
 app.command()(pull_dataset)
 app.command()(push_model)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import zip_longest
 
+from rotbot.rewards.reading import Expected, Reading, expect, read
 from rotbot.rewards.work import Work, check_work
 from rotbot.shapes.symbols_text import same_dim
 from rotbot.shapes.text import as_shapes, render_final, render_step
@@ -37,10 +38,11 @@ class StepPair:
 class Comparison:
     """What a completion got right.
 
-    ``parsed``: every line is in the grammar and there is a final line. ``final_correct``: the final line is the
-    truth's. ``steps_correct``: the length of the longest true prefix. ``faithful``: parsed, as many steps as the truth
-    has, all of them true, and the final line correct. ``lucky``: the final line is correct without that.
-    ``divergence``: the first step that is not the truth's (missing or surplus ones too), None if there is none.
+    ``parsed``: every line is in its place (:mod:`rotbot.rewards.reading`) and there is a final line. ``final_correct``:
+    the final line is the truth's. ``steps_correct``: the length of the longest true prefix. ``spans``: the characters
+    of each claimed step. ``faithful``: parsed, as many steps as the truth has, all of them true, and the final line
+    correct. ``lucky``: the final line is correct without that. ``divergence``: the first step that is not the truth's
+    (missing or surplus ones too), None if there is none.
     """
 
     claimed: ShapeTrace
@@ -49,6 +51,7 @@ class Comparison:
     parsed: bool
     final_correct: bool
     steps_correct: int
+    spans: tuple[tuple[int, int], ...] = ()
 
     @property
     def steps_total(self) -> int:
@@ -93,23 +96,54 @@ class Comparison:
 
 def compare(truth: ShapeTrace, completion: str) -> Comparison:
     """Hold ``completion``, any text, against ``truth``. Never raises on what a model wrote; linear time."""
-    claimed = ShapeTrace.parse(completion)
-    pairs = tuple(
-        StepPair(index, *pair) for index, pair in enumerate(zip_longest(claimed.steps, truth.steps, fillvalue=None))
-    )
-    answered = claimed.final is not None or claimed.error is not None
+    return compare_expected(expect(truth), completion)
+
+
+def compare_expected(expected: Expected, completion: str) -> Comparison:
+    """:func:`compare` for many completions of one truth."""
+    judged = judge(expected, completion)
+    claimed = judged.reading.claimed
+    pairs = [StepPair(index, *pair) for index, pair in enumerate(zip_longest(claimed.steps, expected.truth.steps))]
     return Comparison(
         claimed=claimed,
-        truth=truth,
-        pairs=pairs,
-        parsed=answered and not claimed.malformed,
-        final_correct=answered and _same_ending(_ending(claimed), _ending(truth)),
-        steps_correct=next((pair.index for pair in pairs if not pair.match), len(pairs)),
+        truth=expected.truth,
+        pairs=tuple(pairs),
+        parsed=judged.parsed,
+        final_correct=judged.final_correct,
+        steps_correct=judged.steps_correct,
+        spans=judged.reading.spans,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """A reading, which of its steps are true, and the verdicts of a :class:`Comparison`."""
+
+    reading: Reading
+    true: tuple[bool, ...]
+    parsed: bool
+    final_correct: bool
+    steps_correct: int
+
+
+def judge(expected: Expected, completion: str) -> Judgement:
+    """What :func:`compare` finds, without the pairs that show it."""
+    reading = read(completion, expected)
+    claimed, truth = reading.claimed, expected.truth
+    true = tuple([_same_step(*pair) for pair in zip(claimed.steps, expected.steps, strict=False)])
+    true += (False,) * (len(claimed.steps) - len(true))
+    answered = claimed.final is not None or claimed.error is not None
+    return Judgement(
+        reading,
+        true,
+        answered and not claimed.malformed,
+        answered and (claimed.final is truth.final is not None or _same_ending(_ending(claimed), _ending(truth))),
+        true.index(False) if False in true else len(true),
     )
 
 
 def _same_step(claimed: Step, true: Step) -> bool:
-    return (
+    return claimed is true or (
         (claimed.op, claimed.reason) == (true.op, true.reason)
         and _same_shapes(claimed.inputs, true.inputs)
         and _same_shapes(claimed.outputs, true.outputs)
@@ -120,7 +154,9 @@ def _same_shapes(claimed: tuple[Shape, ...], true: tuple[Shape, ...]) -> bool:
     """Equal, symbolic dimensions by their canonical form."""
     if claimed == true:
         return True
-    return [len(shape) for shape in claimed] == [len(shape) for shape in true] and all(
+    if len(claimed) != len(true) or any(len(a) != len(b) for a, b in zip(claimed, true, strict=True)):
+        return False
+    return all(
         same_dim(a, b) for one, other in zip(claimed, true, strict=True) for a, b in zip(one, other, strict=True)
     )
 

@@ -18,7 +18,7 @@ from rotbot.shapes.trace import Dim, Shape, ShapeTrace, Step, StepError
 THINK_END = "</think>"
 _MAX_INT_DIGITS = 19
 _MAX_REPEAT = 100_000
-_MAX_OUTPUTS = 2_000_000
+MAX_OUTPUTS = 2_000_000
 """Shapes that the ``3 x [2]`` form may ask for in one text: a short text must not fill the memory."""
 
 _SYMBOL_CHARS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_+-*/() ")
@@ -159,7 +159,7 @@ def _parse_inputs(text: str) -> tuple[tuple[Shape, ...], tuple[str, ...]] | None
         if not opening:
             return None
         text = head + opening[:-2]
-        work = _split_work(body[:-1])
+        work = split_work(body[:-1])
         if not all(work):
             return None
     if text == "none":
@@ -168,7 +168,7 @@ def _parse_inputs(text: str) -> tuple[tuple[Shape, ...], tuple[str, ...]] | None
     return None if shapes is None else (shapes, work)
 
 
-def _split_work(text: str) -> tuple[str, ...]:
+def split_work(text: str) -> tuple[str, ...]:
     """Items between commas, except commas inside brackets (``q = [2, 3]`` is one item)."""
     items, depth, start = [], 0, 0
     for i, c in enumerate(text):
@@ -218,12 +218,12 @@ def parse(text: str) -> ShapeTrace:
             continue
         done = final is not None or error is not None
         if not done and line.startswith("final: "):
-            final, error = _parse_final(line[len("final: ") :], steps)
+            final, error = parse_final(line[len("final: ") :], steps)
             if final is None and error is None:
                 malformed.append((number, line))
             continue
         parsed = None if done else parse_step(line)
-        if parsed is None or parsed[0] != len(steps) or outputs + len(parsed[1].outputs) > _MAX_OUTPUTS:
+        if parsed is None or parsed[0] != len(steps) or outputs + len(parsed[1].outputs) > MAX_OUTPUTS:
             malformed.append((number, line))
         else:
             outputs += len(parsed[1].outputs)
@@ -231,7 +231,8 @@ def parse(text: str) -> ShapeTrace:
     return ShapeTrace(tuple(steps), final, error, tuple(malformed))
 
 
-def _parse_final(text: str, steps: list[Step]) -> tuple[Shape | tuple[Shape, ...] | None, StepError | None]:
+def parse_final(text: str, steps: list[Step]) -> tuple[Shape | tuple[Shape, ...] | None, StepError | None]:
+    """What follows ``final: `` → the shape or shapes, or the error with its step's reason; (None, None) if neither."""
     if text.startswith("error at step "):
         index_text = text[len("error at step ") :]
         index = parse_int(index_text)

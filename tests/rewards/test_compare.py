@@ -64,9 +64,9 @@ def scores(c):
         ),
         (
             FIRST + SECOND + "</think>\nfinal: [4, 16]\nfinal: [4, 16]",
-            (False, True, 2, 2, False, True),
+            (False, False, 2, 2, False, False),
             None,
-            "lucky: the final shape is right, but a line is not in the format: final: [4, 16]",
+            "a line is not in the format: final: [4, 16]",
         ),
         (
             FIRST + SECOND + "step 2: relu | [4, 16] -> [4, 16]\n" + END,
@@ -120,7 +120,8 @@ def test_verdicts(truth, text, expected, divergence, words):
 
 def test_the_truth_is_faithful_to_itself(truth):
     assert compare(truth, truth.completion()).faithful
-    assert compare(truth, truth.render()).faithful
+    assert compare(truth, "<think>\n" + truth.completion() + "\n").faithful
+    assert not compare(truth, truth.render()).parsed  # an answer comes after </think>
 
 
 def test_a_later_true_step_does_not_mend_the_prefix(truth):
