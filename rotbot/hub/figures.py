@@ -45,7 +45,7 @@ class Evaluation:
 
     def rows(self) -> list[tuple[str, str, float, float, float]]:
         """Each metric: its name, what it counts, the share of problems, and the 95% interval of the share."""
-        from rotbot.evaluation.accuracy import wilson
+        from rotbot.evaluation.intervals import wilson
 
         return [
             (name, meaning, getattr(self, name) / self.problems, *wilson(getattr(self, name), self.problems))
