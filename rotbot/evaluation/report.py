@@ -18,6 +18,9 @@ from rotbot.hub.figures import Evaluation
 from rotbot.hub.ids import parse_id
 
 _SHOWN_OPS = 30
+_BANDS = (1, 3, 5, 7, 9, 11, 13, 17, 21)
+"""The first depths of the bands that a table shows; training ends with the sixth."""
+
 Figures = Mapping[str, Estimate]
 
 
@@ -45,6 +48,7 @@ class Report:
     engine: str
     splits: Mapping[str, Figures]
     depths: Mapping[str, Mapping[int, Figures]]
+    bands: Mapping[str, Mapping[int, Figures]]
     ranks: Mapping[int, Figures]
     families: Figures
     ops: Figures
@@ -58,9 +62,7 @@ class Report:
         passes = sorted({name for figures in self.splits.values() for name in figures} - set(MEANINGS), key=_by_k)
         if passes:
             made.append(_grouped("pass@k (final right) and CoT-pass@k (every step right)", "split", self.splits, passes))
-        for split, depths in self.depths.items():
-            named = {str(depth): figures for depth, figures in depths.items()}
-            made.append(_grouped(f"By depth: {split}", "steps", named, ["faithful", "final", "steps"]))
+        made.append(_by_band(self.bands))
         ranks = {str(rank): figures for rank, figures in self.ranks.items()}
         made.append(_grouped("By rank, all splits", "highest rank", ranks, ["faithful", "final", "steps"]))
         made.append(_stepwise("By family: steps right once all before are", "family", self.families))
@@ -118,6 +120,7 @@ def make_report(setting: Setting, engine: str, results: Sequence[SplitResult]) -
         engine=engine,
         splits={result.split: measure(result.judged) for result in results},
         depths={result.split: by(result.judged, lambda case: case.depth) for result in results},
+        bands={result.split: by(result.judged, lambda case: band_of(case.depth)) for result in results},
         ranks=by(every, lambda case: case.rank),
         families=by_step(every, family_of_step),
         ops=by_step(every, op_of),
@@ -155,6 +158,23 @@ def _grouped(title: str, head: str, groups: Mapping[str, Figures], names: Sequen
         for key, figures in groups.items()
     ]
     return Table(title, (head, "problems", *names), tuple(rows))
+
+
+def band_of(depth: int) -> int:
+    """The first depth of the band that a number of steps is in."""
+    return max([first for first in (0, *_BANDS) if first <= depth])
+
+
+def _by_band(bands: Mapping[str, Mapping[int, Figures]]) -> Table:
+    """A row for every split, a column for every band of depths that some split has problems in."""
+    found = sorted({first for groups in bands.values() for first in groups})
+    after = dict(zip(_BANDS, _BANDS[1:], strict=False))
+    heads = [f"{first}–{after[first] - 1}" if first in after else f"{first} or more" if first else "0" for first in found]
+    rows = [
+        (split, *[_cell(groups[first]["faithful"]) if first in groups else "" for first in found])
+        for split, groups in bands.items()
+    ]
+    return Table("Faithful by number of steps", ("split", *heads), tuple(rows))
 
 
 def _stepwise(title: str, head: str, figures: Figures, most: int | None = None) -> Table:
