@@ -44,7 +44,9 @@ def evaluate(
     ] = "plain",
     variants: Annotated[
         int,
-        typer.Option("--variants", min=0, help="Problems of a split that are also asked renamed, respelled, with dead code."),
+        typer.Option(
+            "--variants", min=0, help="Problems of a split that are also asked renamed, respelled, with dead code."
+        ),
     ] = 0,
     engine: Annotated[str, typer.Option("--engine", help="auto, vllm or transformers.")] = "auto",
     name: Annotated[
@@ -116,7 +118,9 @@ def _opened(model: str, name: str | None, kind: str) -> Any:
 
         return Endpoint(model, name)
     if name is not None:
-        raise InputError(f"model-name: expected an endpoint (http://… or https://…) for it, got the model {model!r:.80}")
+        raise InputError(
+            f"model-name: expected an endpoint (http://… or https://…) for it, got the model {model!r:.80}"
+        )
     from rotbot.cli.engine import opened
 
     return opened(model, kind)

@@ -82,8 +82,8 @@ def run_split(
     out: Path | None = None,
     progress: Progress = lambda split, what, done, of: None,
 ) -> SplitResult:
-    """One split of the benchmark. ``engine`` is called when the first answer is needed, not for a split whose answers are
-    in the folder ``out``.
+    """One split of the benchmark. ``engine`` is called when the first answer is needed, not for a split whose answers
+    are in the folder ``out``.
 
     Raises :class:`~rotbot.errors.InputError` if ``out`` has answers of another setting.
     """
@@ -164,7 +164,8 @@ def _write(path: Path, setting: Setting, cases: Sequence[Case], answers: list[li
 
 
 def model_state(model: str) -> str:
-    """A model's name; that of a folder with a hash of its files' sizes and times, so that a retrained one is another."""
+    """A model's name; that of a folder with a hash of its files' sizes and times, so that a retrained one is
+    another."""
     path = Path(model).expanduser()
     if not path.is_dir():
         return model

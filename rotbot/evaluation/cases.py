@@ -1,7 +1,8 @@
 """Where the benchmark's problems come from: the ``eval`` configuration of a dataset, or fresh ones of a seed.
 
 Fresh problems are drawn as ``rotbot generate`` draws the benchmark's. Those of ``id`` and ``ood_style`` come from the
-main stream, but only what its hash keeps from training counts: no model can have seen one, whatever the seed of its data.
+main stream, but only what its hash keeps from training counts: no model can have seen one, whatever the seed of its
+data.
 """
 
 from __future__ import annotations
@@ -89,8 +90,8 @@ def _unseen(split: str, seed: int) -> Iterator[Case]:
 def dataset_splits(dataset: str) -> tuple[str, ...]:
     """The splits that the ``eval`` configuration of a dataset (folder or Hub ID) has.
 
-    Raises :class:`~rotbot.errors.InputError` if it has no such configuration, :class:`~rotbot.errors.HubError` where the
-    Hub does not deliver.
+    Raises :class:`~rotbot.errors.InputError` if it has no such configuration, :class:`~rotbot.errors.HubError` where
+    the Hub does not deliver.
     """
     from datasets import get_dataset_split_names
 

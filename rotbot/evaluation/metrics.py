@@ -1,7 +1,7 @@
 """The benchmark's figures, each with its 95% interval.
 
-With several samples a problem the unit stays the problem: a problem counts by the mean of its samples, and intervals are
-over problems. Splits, depths and ranks are groups of problems; families and ops are looked at step by step.
+With several samples a problem the unit stays the problem: a problem counts by the mean of its samples, and intervals
+are over problems. Splits, depths and ranks are groups of problems; families and ops are looked at step by step.
 """
 
 from __future__ import annotations
@@ -73,7 +73,9 @@ def pass_at_k(samples: int, correct: int, k: int) -> float:
     estimator of Chen et al., 2021 (arXiv:2107.03374). With faithful samples as the correct ones it is CoT-pass@k (Wen
     et al., 2025, arXiv:2506.14245). Raises :class:`~rotbot.errors.InputError` for numbers out of range."""
     if not 0 <= correct <= samples or not 1 <= k <= samples:
-        raise InputError(f"pass@k: expected 1 <= k <= samples and 0 <= correct <= samples, got {k}, {samples}, {correct}")
+        raise InputError(
+            f"pass@k: expected 1 <= k <= samples and 0 <= correct <= samples, got {k}, {samples}, {correct}"
+        )
     return 1.0 - comb(samples - correct, k) / comb(samples, k)
 
 
@@ -92,8 +94,8 @@ def by(judged: Iterable[Judged], key: Callable[[Case], int]) -> dict[int, dict[s
 def by_step(judged: Iterable[Judged], key: Callable[[Step], str]) -> dict[str, Estimate]:
     """How often a step is right when all before it are, by a key of the true step; the commonest first.
 
-    That is over the steps that a model's first sample reached on a true path, so that no op is blamed for the mistake of
-    another before it.
+    That is over the steps that a model's first sample reached on a true path, so that no op is blamed for the mistake
+    of another before it.
     """
     right: dict[str, int] = {}
     reached: dict[str, int] = {}

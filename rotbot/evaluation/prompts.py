@@ -64,9 +64,9 @@ def answer_part(text: str) -> str:
 
 
 def final_of(answer: str, truth: ShapeTrace) -> bool:
-    """Whether an answer's final line is right. Strict: only lines ``final: …`` count (Markdown's ``*``, `` ` `` and ``#``
-    around them aside), each must hold one readable answer and nothing else, and if there are several they must agree.
-    A shape may be a tuple or a ``torch.Size`` and be spaced in any way.
+    """Whether an answer's final line is right. Strict: only lines ``final: …`` count (Markdown's ``*``, `` ` `` and
+    ``#`` around them aside), each must hold one readable answer and nothing else, and if there are several they must
+    agree. A shape may be a tuple or a ``torch.Size`` and be spaced in any way.
     """
     claims = [_claim(line) for line in map(_plain, answer.split("\n")) if line.lower().startswith("final:")]
     if not claims or any(claim is None or not _same(claim, claims[0]) for claim in claims):

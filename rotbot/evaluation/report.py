@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,9 @@ class Report:
         made = [_grouped("Splits", "split", self.splits, names)]
         passes = sorted({name for figures in self.splits.values() for name in figures} - set(MEANINGS), key=_by_k)
         if passes:
-            made.append(_grouped("pass@k (final right) and CoT-pass@k (every step right)", "split", self.splits, passes))
+            made.append(
+                _grouped("pass@k (final right) and CoT-pass@k (every step right)", "split", self.splits, passes)
+            )
         made.append(_by_band(self.bands))
         ranks = {str(rank): figures for rank, figures in self.ranks.items()}
         made.append(_grouped("By rank, all splits", "highest rank", ranks, ["faithful", "final", "steps"]))
@@ -80,7 +83,9 @@ class Report:
     def describe(self) -> str:
         """What was measured, in a sentence."""
         setting, sampling = self.setting, self.setting.sampling
-        source = f"fresh problems of seed {setting.seed}" if setting.dataset is None else f"problems of {setting.dataset}"
+        source = (
+            f"fresh problems of seed {setting.seed}" if setting.dataset is None else f"problems of {setting.dataset}"
+        )
         how = "greedy" if sampling.temperature == 0 else f"{sampling.n} samples, temperature {sampling.temperature:g}"
         return f"{source}, at most {setting.rows} a split; prompt {setting.prompt}; {how}; {self.engine}."
 
@@ -98,8 +103,8 @@ class Report:
         }
 
     def save(self, folder: Path) -> None:
-        """Write ``report.json``, ``report.md`` and, where every problem was answered once, ``evaluation.json``: laid into
-        a model's folder, ``rotbot push-model`` puts its figures on the card and into the Hub's ``model-index``."""
+        """Write ``report.json``, ``report.md`` and, where every problem was answered once, ``evaluation.json``: laid
+        into a model's folder, ``rotbot push-model`` puts its figures on the card and into the Hub's ``model-index``."""
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "report.json").write_text(json.dumps(self.data(), indent=1) + "\n", encoding="utf-8")
         (folder / "report.md").write_text(self.markdown(), encoding="utf-8")
@@ -132,7 +137,9 @@ def make_report(setting: Setting, engine: str, results: Sequence[SplitResult]) -
 def _counts(setting: Setting, result: SplitResult) -> Evaluation:
     """A split's counts as a card has them."""
     verdicts = [judged.verdicts[0] for judged in result.judged]
-    on_hub = setting.dataset is not None and not Path(setting.dataset).is_dir() and parse_id(setting.dataset) is not None
+    on_hub = (
+        setting.dataset is not None and not Path(setting.dataset).is_dir() and parse_id(setting.dataset) is not None
+    )
     return Evaluation(
         problems=len(verdicts),
         faithful=sum([verdict.faithful for verdict in verdicts]),
@@ -168,8 +175,10 @@ def band_of(depth: int) -> int:
 def _by_band(bands: Mapping[str, Mapping[int, Figures]]) -> Table:
     """A row for every split, a column for every band of depths that some split has problems in."""
     found = sorted({first for groups in bands.values() for first in groups})
-    after = dict(zip(_BANDS, _BANDS[1:], strict=False))
-    heads = [f"{first}–{after[first] - 1}" if first in after else f"{first} or more" if first else "0" for first in found]
+    after = dict(pairwise(_BANDS))
+    heads = [
+        f"{first}–{after[first] - 1}" if first in after else f"{first} or more" if first else "0" for first in found
+    ]
     rows = [
         (split, *[_cell(groups[first]["faithful"]) if first in groups else "" for first in found])
         for split, groups in bands.items()

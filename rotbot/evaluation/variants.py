@@ -1,7 +1,7 @@
 """Variants of a problem that change nothing about its answer: other names, another spelling, dead code.
 
-A variant is taken only if its truth, traced anew, ends in the same shape; a model that understands the program gives the
-same answer to both.
+A variant is taken only if its truth, traced anew, ends in the same shape; a model that understands the program gives
+the same answer to both.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from rotbot.shapes import trace as trace_shapes
 from rotbot.shapes.arguments import ArgLike
 
 VARIANT_NAMES = ("renamed", "respelled", "dead_code")
-"""Renamed: other variable names. Respelled: operators as functions, functions as methods and back. Dead code: statements
-that the target does not depend on."""
+"""Renamed: other variable names. Respelled: operators as functions, functions as methods and back. Dead code:
+statements that the target does not depend on."""
 
 _OPERATORS = {ast.MatMult: "matmul", ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "div"}
 _DEAD = ("{name} = {arg}.detach()", "{name} = {arg}.clone()", "{name} = {arg}.flatten()", "{name} = {arg}[None]")
@@ -70,14 +70,14 @@ class _Respell(ast.NodeTransformer):
         self.shared = SHARED
         self.tensors = arguments
 
-    def visit_BinOp(self, node: ast.BinOp) -> ast.AST:  # noqa: N802 - ast's name
+    def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
         """Operators: only ``@`` is surely one of tensors; the others are where an operand is an argument."""
         name = _OPERATORS.get(type(node.op))
         tensor = isinstance(node.op, ast.MatMult) or (isinstance(node.left, ast.Name) and node.left.id in self.tensors)
         self.generic_visit(node)
         return _call("torch", name, [node.left, node.right]) if name is not None and tensor else node
 
-    def visit_Call(self, node: ast.Call) -> ast.AST:  # noqa: N802 - ast's name
+    def visit_Call(self, node: ast.Call) -> ast.AST:
         """Calls of functions that torch has as functions and as methods."""
         self.generic_visit(node)
         function = node.func
@@ -124,8 +124,8 @@ _VARIANTS = {"renamed": _renamed, "respelled": _respelled, "dead_code": _dead_co
 
 
 def consistency(pairs: tuple[tuple[Judged, Judged], ...]) -> dict[str, Estimate]:
-    """How far a model keeps its answer when a problem is put in another way: ``same_answer`` is the share of pairs whose
-    final lines say the same (a missing one never does), ``faithful`` and ``original`` are the shares of variants
+    """How far a model keeps its answer when a problem is put in another way: ``same_answer`` is the share of pairs
+    whose final lines say the same (a missing one never does), ``faithful`` and ``original`` are the shares of variants
     and of their originals with every step right. Raises :class:`~rotbot.errors.InputError` for no pairs."""
     finals = [(claimed_final(a.verdicts[0]), claimed_final(b.verdicts[0])) for a, b in pairs]
     same = sum([one is not None and one == other for one, other in finals])

@@ -1,7 +1,7 @@
 """Generation by an OpenAI-compatible server: vLLM's, llama.cpp's, a provider's.
 
-The server applies the model's chat template. A server that tells a model's thoughts apart from its answer gives both; they
-are put together again as the model wrote them.
+The server applies the model's chat template. A server that tells a model's thoughts apart from its answer gives both;
+they are put together again as the model wrote them.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ from rotbot.problems.seeds import derive
 from rotbot.shapes.text import THINK_END
 
 if TYPE_CHECKING:
-    import httpx2
     from types import TracebackType
+
+    import httpx2
 
 CONCURRENT = 16
 """Requests open at a time: the server makes batches of them."""
@@ -36,8 +37,8 @@ class Endpoint:
     """A model behind ``url`` (``http://127.0.0.1:8000/v1``); ``model`` is its name there, None for the only one.
 
     The key, where one is needed, comes from the environment's ``OPENAI_API_KEY``. Completions have no token ids. Raises
-    :class:`~rotbot.errors.InputError` where the server cannot be reached, does not have the model, or has several and none is
-    named.
+    :class:`~rotbot.errors.InputError` where the server cannot be reached, does not have the model, or has several and
+    none is named.
     """
 
     def __init__(self, url: str, model: str | None = None) -> None:
@@ -54,7 +55,9 @@ class Endpoint:
         """See :class:`~rotbot.inference.Engine`. Raises :class:`~rotbot.errors.InputError` for a request that fails."""
         start = time.perf_counter()
         jobs = [
-            self._pool.submit(self._complete, messages(prompt), sampling, derive("completion", sampling.seed, i, j), start)
+            self._pool.submit(
+                self._complete, messages(prompt), sampling, derive("completion", sampling.seed, i, j), start
+            )
             for i, prompt in enumerate(prompts)
             for j in range(sampling.n)
         ]
@@ -92,7 +95,7 @@ class Endpoint:
             message = choice["message"]
             text, thoughts = message.get("content") or "", message.get("reasoning_content") or message.get("reasoning")
         except (KeyError, IndexError, TypeError, AttributeError) as error:
-            raise InputError(f"endpoint {self.url}: expected a chat completion, got {str(answer):.200}") from error
+            raise InputError(f"endpoint {self.url}: expected a chat completion, got {answer!s:.200}") from error
         whole = f"{thoughts}\n{THINK_END}\n{text}" if thoughts else text
         reason = "length" if choice.get("finish_reason") == "length" else "stop"
         return Completion(whole, (), reason, time.perf_counter() - start)
@@ -119,7 +122,7 @@ def _choose(client: httpx2.Client, model: str | None) -> str:
     try:
         names = [str(entry["id"]) for entry in answer["data"]]
     except (KeyError, TypeError) as error:
-        raise InputError(f"endpoint {client.base_url}: expected a list of models, got {str(answer):.200}") from error
+        raise InputError(f"endpoint {client.base_url}: expected a list of models, got {answer!s:.200}") from error
     if model is not None and model not in names:
         raise InputError(f"endpoint: expected one of {', '.join(names) or 'no models'}, got {model!r:.200}")
     if model is None and len(names) != 1:

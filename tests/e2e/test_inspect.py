@@ -1,4 +1,4 @@
-"""The benchmark in inspect-ai, in an environment of its own, against a real model behind an OpenAI-compatible server."""
+"""The benchmark in inspect-ai, in an environment of its own, with a real model behind an OpenAI-compatible server."""
 
 from __future__ import annotations
 
@@ -47,7 +47,8 @@ def test_a_task_gives_the_figures_of_rotbot_eval(inspect_env, tmp_path):
         }  # fmt: skip
         command = [
             str(inspect_env / "bin" / "inspect"), "eval", str(TASK), "--model", f"openai-api/local/{NAME}",
-            "-T", "split=ood_size", "-T", f"rows={ROWS}", "-T", "seed=5", "-T", "prompt=plain", "-T", f"max_tokens={TOKENS}",
+            "-T", "split=ood_size", "-T", f"rows={ROWS}", "-T", "seed=5", "-T", "prompt=plain",
+            "-T", f"max_tokens={TOKENS}",
             "--log-dir", str(tmp_path), "--display", "none",
         ]  # fmt: skip
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)

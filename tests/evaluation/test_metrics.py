@@ -59,11 +59,15 @@ def test_errors_are_located_by_step_and_by_kind():
 def test_reasons_of_a_kind_differ_in_numbers_shapes_and_plurals_alone():
     assert reason_kind("inner dimensions 10 and 9 differ") == reason_kind("inner dimensions 3 and 412 differ")
     assert reason_kind("in place, [1, 3] cannot become [2, 3]") == reason_kind("in place, [7] cannot become []")
-    assert reason_kind("dim -4 is out of range for 1 dimension") == reason_kind("dim 2 is out of range for 2 dimensions")
+    assert reason_kind("dim -4 is out of range for 1 dimension") == reason_kind(
+        "dim 2 is out of range for 2 dimensions"
+    )
     assert reason_kind("dim 2 appears twice") != reason_kind("dim 2 is out of range for 2 dimensions")
 
 
-@pytest.mark.parametrize(("samples", "correct", "k"), [(5, 2, 1), (5, 2, 3), (6, 1, 4), (4, 0, 2), (4, 4, 4), (5, 3, 3)])
+@pytest.mark.parametrize(
+    ("samples", "correct", "k"), [(5, 2, 1), (5, 2, 3), (6, 1, 4), (4, 0, 2), (4, 4, 4), (5, 3, 3)]
+)
 def test_pass_at_k_is_the_share_of_draws_with_a_right_one(samples, correct, k):
     draws = list(combinations([True] * correct + [False] * (samples - correct), k))
     assert pass_at_k(samples, correct, k) == pytest.approx(fmean(any(draw) for draw in draws))

@@ -40,9 +40,9 @@ def test_explained_has_two_worked_examples_that_are_right():
 @pytest.mark.parametrize(
     "answer",
     [
-        "final: [16, 4]", "Final: [16,4]", "**final: [16, 4]**", "final: `[16, 4]`", "**Final:** [16, 4].", "final: (16, 4)",
-        "final: torch.Size([16, 4])", "so\n\nfinal: [16, 4]\n", "final: [16, 4]\nfinal: (16, 4)", "## final: [ 16 , 4 ]",
-        "final: [\u00a016, 4]".replace("\u00a0", " "),
+        "final: [16, 4]", "Final: [16,4]", "**final: [16, 4]**", "final: `[16, 4]`", "**Final:** [16, 4].",
+        "final: (16, 4)", "final: torch.Size([16, 4])", "so\n\nfinal: [16, 4]\n", "final: [16, 4]\nfinal: (16, 4)",
+        "## final: [ 16 , 4 ]",
     ],
 )  # fmt: skip
 def test_a_right_last_line(answer):

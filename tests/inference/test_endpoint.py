@@ -50,7 +50,7 @@ def test_a_model_that_is_not_there(served):
 
 
 def test_no_server_at_all():
-    with pytest.raises(InputError, match="endpoint http://127.0.0.1:9/v1/: expected an OpenAI-compatible server"):
+    with pytest.raises(InputError, match=r"endpoint http://127\.0\.0\.1:9/v1/: expected an OpenAI-compatible server"):
         Endpoint("http://127.0.0.1:9/v1").generate([RIGHT], GREEDY)
 
 

@@ -76,8 +76,8 @@ def real_programs() -> tuple[RealProgram, ...]:
 
 
 def real_problems(seed: int) -> Iterator[Problem]:
-    """Endless problems of ``seed``, no two the same: round after round of all programs in a random order, each with sizes
-    and a target of its own."""
+    """Endless problems of ``seed``, no two the same: round after round of all programs in a random order, each with
+    sizes and a target of its own."""
     seen: set[str] = set()
     for turn in count():
         rng = seeds.stream("real", seed, turn)
