@@ -26,7 +26,13 @@ VARIANT_NAMES = ("renamed", "respelled", "dead_code")
 """Renamed: other variable names. Respelled: operators as functions, functions as methods and back. Dead code:
 statements that the target does not depend on."""
 
-_OPERATORS = {ast.MatMult: "matmul", ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "div"}
+_OPERATORS: dict[type[ast.operator], str] = {
+    ast.MatMult: "matmul",
+    ast.Add: "add",
+    ast.Sub: "sub",
+    ast.Mult: "mul",
+    ast.Div: "div",
+}
 _DEAD = ("{name} = {arg}.detach()", "{name} = {arg}.clone()", "{name} = {arg}.flatten()", "{name} = {arg}[None]")
 
 
