@@ -166,7 +166,9 @@ def _write(path: Path, setting: Setting, cases: Sequence[Case], answers: list[li
 def model_state(model: str) -> str:
     """A model's name; that of a folder with a hash of its files' sizes and times, so that a retrained one is
     another."""
-    path = Path(model).expanduser()
+    from rotbot.models.loading import EMBEDDED, embedded_path
+
+    path = embedded_path() if model == EMBEDDED else Path(model).expanduser()
     if not path.is_dir():
         return model
     files = sorted([*path.glob("*.safetensors"), *path.glob("*.json")])

@@ -113,7 +113,8 @@ def test_a_folder_s_state_is_its_weights(tmp_path):
     (tmp_path / "model.safetensors").write_bytes(b"other")
     assert before.startswith(f"{tmp_path}#")
     assert model_state(str(tmp_path)) != before
-    assert model_state("embedded") == "embedded"
+    assert model_state("embedded").startswith("embedded#")
+    assert model_state("owner/name@v1") == "owner/name@v1"
 
 
 @pytest.mark.parametrize(("depth", "band"), [(0, 0), (1, 1), (2, 1), (12, 11), (13, 13), (16, 13), (40, 21)])
