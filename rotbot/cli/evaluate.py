@@ -144,7 +144,7 @@ def _show(report: Report, out: Console) -> None:
     for made in report.tables():
         table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold")
         for number, head in enumerate(made.heads):
-            table.add_column(head, justify="right" if number else "left", no_wrap=True)
+            table.add_column(head, justify="right" if number else "left", no_wrap=number == 0)
         for row in made.rows:
             table.add_row(*map(escape, row))
         out.print(f"\n[bold]{escape(made.title)}[/]")

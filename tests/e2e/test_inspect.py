@@ -21,7 +21,7 @@ from tests.chat_server import NAME, serving
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parent.parent.parent
 TASK = ROOT / "rotbot" / "evaluation" / "inspect_task.py"
-INSPECT = "inspect-ai==0.3.285"
+PACKAGES = ("inspect-ai==0.3.285", "openai>=3,<4")
 ROWS, TOKENS = 6, 160
 
 
@@ -32,7 +32,7 @@ def inspect_env(tmp_path_factory):
     uv = [sys.executable, "-m", "uv", "--quiet"]
     subprocess.run([*uv, "venv", "--python", sys.executable, str(folder)], check=True)
     python = folder / "bin" / "python"
-    subprocess.run([*uv, "pip", "install", "--python", str(python), INSPECT], check=True)
+    subprocess.run([*uv, "pip", "install", "--python", str(python), *PACKAGES], check=True)
     version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
     ours = folder / "lib" / version / "site-packages" / "ours.pth"  # after its own packages, so that those win
     ours.write_text(f"{sysconfig.get_paths()['purelib']}\n")
