@@ -1,11 +1,11 @@
 """The benchmark as a task of inspect-ai, for anyone's models and providers:
 
     pip install rotbot inspect-ai
-    inspect eval rotbot/evaluation/inspect_task.py --model openai/gpt-5 -T split=ood_depth -T rows=200
+    cd $(python -c 'import rotbot.evaluation as e; print(e.__path__[0])')  # inspect takes no absolute paths
+    inspect eval inspect_task.py --model openai/gpt-5 -T split=ood_depth -T rows=200
 
-inspect-ai is not among rotbot's own dependencies: its pins and vLLM's need environments of their own. The file's path
-is what ``python -c 'import rotbot.evaluation as e; print(e.__path__[0])'`` prints. The metrics are those of ``rotbot
-eval``.
+inspect-ai is not among rotbot's own dependencies: its pins and vLLM's need environments of their own. The metrics are
+those of ``rotbot eval``.
 """
 
 # pyright: reportMissingImports=false, reportUntypedFunctionDecorator=false, reportUnknownParameterType=false

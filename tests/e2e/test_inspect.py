@@ -20,7 +20,7 @@ from tests.chat_server import NAME, serving
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parent.parent.parent
-TASK = ROOT / "rotbot" / "evaluation" / "inspect_task.py"
+TASK = "inspect_task.py"  # from its folder: inspect takes no absolute paths
 PACKAGES = ("inspect-ai==0.3.285", "openai>=3,<4")
 ROWS, TOKENS = 6, 160
 
@@ -46,12 +46,20 @@ def test_a_task_gives_the_figures_of_rotbot_eval(inspect_env, tmp_path):
             "INSPECT_LOG_FORMAT": "json",
         }  # fmt: skip
         command = [
-            str(inspect_env / "bin" / "inspect"), "eval", str(TASK), "--model", f"openai-api/local/{NAME}",
+            str(inspect_env / "bin" / "inspect"), "eval", TASK, "--model", f"openai-api/local/{NAME}",
             "-T", "split=ood_size", "-T", f"rows={ROWS}", "-T", "seed=5", "-T", "prompt=plain",
             "-T", f"max_tokens={TOKENS}",
             "--log-dir", str(tmp_path), "--display", "none",
         ]  # fmt: skip
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
+        done = subprocess.run(
+            command,
+            env=environment,
+            cwd=ROOT / "rotbot" / "evaluation",
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
         assert done.returncode == 0, done.stdout + done.stderr
         cases = fresh_cases("ood_size", ROWS, 5)
         made = engine.generate([messages(case.problem) for case in cases], Sampling(max_tokens=TOKENS))
