@@ -87,7 +87,7 @@ def push_model(
     from rotbot.hub.figures import read_evaluation
     from rotbot.hub.push import PushOptions
 
-    figures = None if evaluation is None else read_evaluation(evaluation)
+    figures = () if evaluation is None else read_evaluation(evaluation)
     options = PushOptions(private=private, create_pr=create_pr, tag=tag, evaluation=figures, dry_run=dry_run)
     _push("model", folder, repo_id, revision, options, as_json)
 

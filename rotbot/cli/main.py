@@ -10,6 +10,7 @@ from rotbot import __version__
 from rotbot.cli.check import check
 from rotbot.cli.demo import demo
 from rotbot.cli.doctor import doctor
+from rotbot.cli.evaluate import evaluate
 from rotbot.cli.generate import generate
 from rotbot.cli.hub import pull_dataset, pull_model, push_dataset, push_model
 from rotbot.cli.predict import predict
@@ -45,6 +46,7 @@ def _root(
 app.command()(trace)
 app.command()(predict)
 app.command()(demo)
+app.command("eval")(evaluate)
 app.command()(generate)
 app.command()(check)
 app.command()(sft)

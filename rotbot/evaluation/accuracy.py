@@ -7,10 +7,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from math import sqrt
 from typing import TYPE_CHECKING
 
 from rotbot.errors import InputError
+from rotbot.evaluation.intervals import wilson
 from rotbot.rewards.compare import Comparison, compare
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from rotbot.problem import Problem
     from rotbot.shapes.trace import ShapeTrace
 
-_Z95 = 1.959963984540054
 _COLUMNS = ("problems", "faithful", "95% interval", "final", "lucky", "parsed")
 
 
@@ -58,16 +57,6 @@ def _row(name: str, part: Accuracy) -> str:
     return (
         f"| {name} | {part.n} | {100 * part.rate:.1f}% | {100 * low:.1f} to {100 * high:.1f}% | {' | '.join(shares)} |"
     )
-
-
-def wilson(successes: int, n: int) -> tuple[float, float]:
-    """The 95% score interval of a share (Wilson, 1927). Raises :class:`~rotbot.errors.InputError` if ``n`` is 0."""
-    if not 0 <= successes <= n or n == 0:
-        raise InputError(f"interval: expected 0 to n successes of n > 0, got {successes} of {n}")
-    share, z2 = successes / n, _Z95**2
-    centre = (share + z2 / (2 * n)) / (1 + z2 / n)
-    half = _Z95 * sqrt(share * (1 - share) / n + z2 / (4 * n * n)) / (1 + z2 / n)
-    return max(0.0, centre - half), min(1.0, centre + half)
 
 
 def accuracy(engine: Engine, problems: Sequence[Problem], sampling: Sampling | None = None) -> Accuracy:

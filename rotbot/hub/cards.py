@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from math import prod
 from pathlib import Path
@@ -28,17 +28,17 @@ _LOCAL_LOAD = re.compile(r'load_dataset\("path/to/this/folder"(, "\w+")?\)(?:  #
 _PLACEHOLDERS = re.compile(r"\[More Information Needed\]|\{\{.*?\}\}|\{%.*?%\}|<!-- Provide|path/to/this/folder")
 
 
-def model_card(folder: Path, repo: str, evaluation: Evaluation | None = None) -> str:
+def model_card(folder: Path, repo: str, evaluations: Sequence[Evaluation] = ()) -> str:
     """The card of a model folder as ``repo``: what it is, how to use it, how it was made, how good it is, its limits.
 
-    The figures come from ``evaluation`` or the folder's ``evaluation.json``. Raises
+    The figures come from ``evaluations`` (one a split) or the folder's ``evaluation.json``. Raises
     :class:`~rotbot.errors.InputError` for a folder whose ``config.json`` or weights cannot be read.
     """
     from huggingface_hub import ModelCardData
     from jinja2 import Environment, StrictUndefined
 
-    if evaluation is None and (folder / EVALUATION).is_file():
-        evaluation = read_evaluation(folder / EVALUATION)
+    if not evaluations and (folder / EVALUATION).is_file():
+        evaluations = read_evaluation(folder / EVALUATION)
     training = training_of(folder)
     config = _read_config(folder)
     name = repo.partition("/")[2]
@@ -50,8 +50,8 @@ def model_card(folder: Path, repo: str, evaluation: Evaluation | None = None) ->
         tags=["rotbot", "pytorch", "shape-inference", "reasoning", "synthetic", str(config.get("model_type"))],
         base_model=_repo(training.base if training else None),
         datasets=[training.dataset.repo] if training and training.dataset else None,
-        model_name=name if evaluation else None,
-        eval_results=evaluation.results() if evaluation else None,
+        model_name=name if evaluations else None,
+        eval_results=[result for one in evaluations for result in one.results()] or None,
     )
     environment = Environment(
         undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
@@ -64,7 +64,7 @@ def model_card(folder: Path, repo: str, evaluation: Evaluation | None = None) ->
         config=config,
         millions=_parameters(folder) / 1e6,
         training=training,
-        evaluation=evaluation,
+        evaluations=evaluations,
     )
 
 

@@ -19,6 +19,7 @@ _METRICS = (
     ("lucky", "the final shape right, a step not"),
     ("parsed", "all in the format"),
 )
+_NEEDED = frozenset(("problems", *[name for name, _ in _METRICS]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ class Evaluation:
 
     def rows(self) -> list[tuple[str, str, float, float, float]]:
         """Each metric: its name, what it counts, the share of problems, and the 95% interval of the share."""
-        from rotbot.evaluation.accuracy import wilson
+        from rotbot.evaluation.intervals import wilson
 
         return [
             (name, meaning, getattr(self, name) / self.problems, *wilson(getattr(self, name), self.problems))
@@ -74,18 +75,23 @@ class Evaluation:
         ]
 
 
-def read_evaluation(path: Path) -> Evaluation:
-    """The figures in a JSON file with the fields of :class:`Evaluation`.
+def read_evaluation(path: Path) -> tuple[Evaluation, ...]:
+    """The figures in a JSON file with the fields of :class:`Evaluation`, or a list of such: one entry a split, as
+    ``rotbot eval --out`` writes them.
 
     Raises :class:`~rotbot.errors.InputError` for a file that is not that.
     """
-    from rotbot.config import build
-
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(f"evaluation: {path} is not readable as JSON: {error}") from error
-    missing = {"problems", "faithful", "final", "lucky", "parsed"} - set(values if isinstance(values, dict) else ())
-    if missing:
+    return tuple([_read(entry, path) for entry in (values if isinstance(values, list) and values else [values])])
+
+
+def _read(values: object, path: Path) -> Evaluation:
+    from rotbot.config import build
+
+    if not isinstance(values, dict) or not _NEEDED.issubset(values):
+        missing = _NEEDED - set(values if isinstance(values, dict) else ())
         raise InputError(f"evaluation: {path} lacks {', '.join(sorted(missing))}")
     return build(Evaluation, values)

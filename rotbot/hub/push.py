@@ -42,7 +42,7 @@ class PushOptions:
     private: bool = False
     create_pr: bool = False
     tag: str | None = None
-    evaluation: Evaluation | None = None
+    evaluation: tuple[Evaluation, ...] = ()
     dry_run: bool = False
 
     def __post_init__(self) -> None:
@@ -119,13 +119,13 @@ def _look(hub_id: HubId, target: Target, options: PushOptions, note: Note) -> St
         return patiently(lambda: look(target), note)
 
 
-def _with_card(folder: Path, target: Target, evaluation: Evaluation | None) -> dict[str, Content]:
+def _with_card(folder: Path, target: Target, evaluation: tuple[Evaluation, ...]) -> dict[str, Content]:
     """The files to push, the card among them: the folder's own, or one made for a model that has none."""
     files = folder_files(folder, target.kind)
     own = files.get(CARD)
     if own is None:
         text = model_card(folder, target.repo, evaluation)
-    elif evaluation is not None:
+    elif evaluation:
         raise InputError(f"evaluation: {folder} has a card of its own; write the figures there, or remove {CARD}")
     else:
         text = for_hub(_text(own), target.repo)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from rotbot.errors import InputError
 from rotbot.inference.engine import Completion, FinishReason, Prompt, Sampling
-from rotbot.models.tokenizer import encode_prompt
+from rotbot.models.tokenizer import END_OF_TEXT, TURN_END, encode_prompt
 from rotbot.problem import Problem
 from rotbot.problems.seeds import derive
 
@@ -62,6 +63,47 @@ def one_request(tokenizer: PreTrainedTokenizerBase, prompt: Prompt, sampling: Sa
     if sampling.n != 1:
         raise InputError(f"n: expected 1 for a stream, got {sampling.n}")
     return make_requests(tokenizer, [prompt], sampling, context)[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a model of any architecture says of itself: the most positions, and what a token takes in its cache."""
+
+    max_positions: int
+    layers: int
+    kv_heads: int
+    head_dim: int
+
+
+def read_limits(path: Path) -> Limits:
+    """The limits in a folder's ``config.json``. Raises :class:`~rotbot.errors.InputError` if it cannot be read."""
+    from transformers import AutoConfig
+
+    try:
+        config = AutoConfig.from_pretrained(path).get_text_config()
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: expected a language model's config.json: {error}") from error
+    heads = config.num_attention_heads
+    return Limits(
+        config.max_position_embeddings,
+        config.num_hidden_layers,
+        getattr(config, "num_key_value_heads", None) or heads,
+        getattr(config, "head_dim", None) or config.hidden_size // heads,
+    )
+
+
+def stop_ids(tokenizer: PreTrainedTokenizerBase, path: Path) -> list[int]:
+    """The tokens that end an answer: the tokenizer's own end token, Qwen3's two tags where it has them, and what the
+    folder's ``generation_config.json`` adds. Raises :class:`~rotbot.errors.InputError` if there is none."""
+    vocabulary = tokenizer.get_vocab()
+    found = [vocabulary[tag] for tag in (TURN_END, END_OF_TEXT) if tag in vocabulary]
+    file = path / "generation_config.json"
+    stored = json.loads(file.read_text(encoding="utf-8")).get("eos_token_id") if file.is_file() else None
+    found += stored if isinstance(stored, list) else [stored]
+    known = [token for token in dict.fromkeys([*found, tokenizer.eos_token_id]) if isinstance(token, int)]
+    if not known:
+        raise InputError(f"{path}: expected a tokenizer with an end token, this one has none")
+    return known
 
 
 def decode(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int]) -> str:

@@ -16,9 +16,17 @@ import torch
 
 from rotbot.errors import InputError
 from rotbot.inference.engine import GREEDY, Completion, FinishReason, Prompt, Sampling
-from rotbot.inference.requests import Request, TextStream, completion, make_requests, one_request, plan_run
-from rotbot.models.tokenizer import end_ids, load_tokenizer
-from rotbot.models.weights import read_config
+from rotbot.inference.requests import (
+    Request,
+    TextStream,
+    completion,
+    make_requests,
+    one_request,
+    plan_run,
+    read_limits,
+    stop_ids,
+)
+from rotbot.models.tokenizer import load_tokenizer
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -43,8 +51,8 @@ class TransformersEngine:
 
         plan = plan_run(path, dtype)
         self.tokenizer: PreTrainedTokenizerBase = load_tokenizer(path)
-        self._ends = frozenset(end_ids(self.tokenizer))
-        self._context = min(context, read_config(path).max_positions)
+        self._ends = frozenset(stop_ids(self.tokenizer, path))
+        self._context = min(context, read_limits(path).max_positions)
         self._device = torch.device("cuda" if plan.gpu else "cpu")
         try:
             with _no_progress_bar():

@@ -18,10 +18,19 @@ import torch
 
 from rotbot.errors import InputError
 from rotbot.inference.engine import GREEDY, Completion, FinishReason, Prompt, Sampling
-from rotbot.inference.requests import Request, RunPlan, TextStream, completion, make_requests, one_request, plan_run
-from rotbot.models.config import ModelConfig
-from rotbot.models.tokenizer import end_ids, load_tokenizer
-from rotbot.models.weights import read_config
+from rotbot.inference.requests import (
+    Limits,
+    Request,
+    RunPlan,
+    TextStream,
+    completion,
+    make_requests,
+    one_request,
+    plan_run,
+    read_limits,
+    stop_ids,
+)
+from rotbot.models.tokenizer import load_tokenizer
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -59,13 +68,13 @@ class VllmEngine:
     def __init__(self, path: Path, dtype: str, context: int) -> None:
         for name, value in _ENVIRONMENT.items():
             os.environ.setdefault(name, value)
-        config = read_config(path)
+        limits = read_limits(path)
         self.tokenizer: PreTrainedTokenizerBase = load_tokenizer(path)
-        self._ends = end_ids(self.tokenizer)
-        self._context = min(context, config.max_positions)
+        self._ends = stop_ids(self.tokenizer, path)
+        self._context = min(context, limits.max_positions)
         self._numbers = count()
         self._inbox: dict[str, deque[Any]] = {}  # a step may bring news for another stream that is open
-        self.llm: LLM | None = _load(path, config, plan_run(path, dtype), self._context)
+        self.llm: LLM | None = _load(path, limits, plan_run(path, dtype), self._context)
         _OPEN.append(self.llm)
 
     def generate(self, prompts: Sequence[Prompt], sampling: Sampling = GREEDY) -> list[Completion]:
@@ -166,7 +175,7 @@ def _reason(text: str | None) -> FinishReason | None:
     raise AssertionError(f"vLLM ended a request with {text!r}, which nobody asked for")
 
 
-def _load(path: Path, config: ModelConfig, plan: RunPlan, context: int) -> LLM:
+def _load(path: Path, limits: Limits, plan: RunPlan, context: int) -> LLM:
     set_num_threads = torch.set_num_threads
     try:
         from vllm import LLM
@@ -177,7 +186,7 @@ def _load(path: Path, config: ModelConfig, plan: RunPlan, context: int) -> LLM:
     options: dict[str, Any] = {}
     if not plan.gpu and "VLLM_CPU_KVCACHE_SPACE" not in os.environ:
         width = 2 if plan.dtype in ("bfloat16", "float16") else 4
-        one_context = 2 * config.layers * config.kv_heads * config.head_dim * width * context
+        one_context = 2 * limits.layers * limits.kv_heads * limits.head_dim * width * context
         options["kv_cache_memory_bytes"] = max(CPU_CACHE_BYTES, 2 * one_context)
     try:
         return LLM(

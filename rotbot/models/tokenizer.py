@@ -118,10 +118,13 @@ def end_ids(tokenizer: PreTrainedTokenizerBase) -> list[int]:
 def prompt_text(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Mapping[str, Any]]) -> str:
     """The chat template's text for ``messages`` up to where the model writes.
 
-    It ends in an open ``<think>`` and a newline, added where the template (a hybrid Qwen3's) leaves that to the model.
+    It ends in an open ``<think>`` and a newline, added where the template (a hybrid Qwen3's) leaves that to the model;
+    not for a model that has no such token. Raises :class:`~rotbot.errors.InputError` for one without a chat template.
     """
+    if tokenizer.chat_template is None:
+        raise InputError("tokenizer: expected one with a chat template, this model's has none")
     text = str(tokenizer.apply_chat_template([dict(m) for m in messages], tokenize=False, add_generation_prompt=True))
-    return text if text.endswith(THINK_OPEN) else text + THINK_OPEN
+    return text if text.endswith(THINK_OPEN) or THINK_START not in tokenizer.get_vocab() else text + THINK_OPEN
 
 
 def encode_prompt(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Mapping[str, Any]]) -> list[int]:

@@ -34,9 +34,9 @@ def compose(problems: Sequence[Problem]) -> Problem:
 
 def _join(first: Problem, second: Problem, position: int) -> Problem:
     final, dtype = _result(first)
-    taken = _names(first.code) | {name for name, _ in first.specs}
-    renamed = _fresh(_names(second.code) | {name for name, _ in second.specs}, taken)
-    code = _rename(second.code, renamed)
+    taken = variables(first.code) | {name for name, _ in first.specs}
+    renamed = _fresh(variables(second.code) | {name for name, _ in second.specs}, taken)
+    code = rename(second.code, renamed)
     specs = {renamed.get(name, name): spec for name, spec in second.specs}
     same = [name for name, spec in specs.items() if spec.shape == final and spec.dtype == dtype]
     alike = [name for name, spec in specs.items() if spec.dtype == dtype and _numel(spec) == prod(final)]
@@ -53,7 +53,7 @@ def _join(first: Problem, second: Problem, position: int) -> Problem:
         fed = alike[0]
         bridge = f"{fed} = {first.target}.reshape({', '.join(map(str, specs[fed].shape))})"
     if same and _reads_only(code, fed):
-        code, lines = _rename(code, {fed: first.target}), []
+        code, lines = rename(code, {fed: first.target}), []
     else:
         lines = [bridge]
     args: dict[str, ArgLike] = dict(first.specs)
@@ -79,8 +79,8 @@ def _numel(spec: ArgSpec) -> int:
     return prod([size for size in spec.shape if isinstance(size, int)])
 
 
-def _names(code: str) -> set[str]:
-    """The variables of a program."""
+def variables(code: str) -> set[str]:
+    """The variables of a program: what it assigns, reads and defines, without torch and Python's own names."""
     tree = ast.parse(code)
     names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
     names |= {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
@@ -106,7 +106,7 @@ def _reads_only(code: str, name: str) -> bool:
     return True
 
 
-def _rename(code: str, names: dict[str, str]) -> str:
+def rename(code: str, names: dict[str, str]) -> str:
     """The code with variables renamed; everything else, spaces and comments included, stays as it is."""
     if not names:
         return code

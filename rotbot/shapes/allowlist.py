@@ -204,6 +204,9 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
 METHODS = frozenset(name.removeprefix("Tensor.") for name in FUNCTIONS if name.startswith("Tensor."))
 """Tensor methods that are operations."""
 
+SHARED = frozenset(_SHARED.split())
+"""Operations that are functions of torch and tensor methods alike."""
+
 ATTRIBUTES = frozenset(("T", "mT", "H", "mH", "real", "imag", "data"))
 """Tensor attributes that are operations (no call)."""
 

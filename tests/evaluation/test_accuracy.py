@@ -14,25 +14,6 @@ from rotbot.rewards import compare
 from tests.memorized import ANSWERS, save_memorized
 
 
-@pytest.mark.parametrize(
-    ("successes", "n", "low", "high"),
-    # the textbook's figures: Newcombe, Statistics in Medicine 17 (1998), table I, method 3
-    [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611), (1, 29, 0.0061, 0.1718)],
-)
-def test_wilson(successes, n, low, high):
-    assert wilson(successes, n) == pytest.approx((low, high), abs=5e-5)
-
-
-def test_wilson_of_all_ends_at_one():
-    assert wilson(29, 29) == pytest.approx((1 - 0.1170, 1.0), abs=5e-5)
-
-
-@pytest.mark.parametrize(("successes", "n"), [(0, 0), (3, 2), (-1, 4)])
-def test_wilson_needs_a_sample(successes, n):
-    with pytest.raises(InputError, match=f"got {successes} of {n}"):
-        wilson(successes, n)
-
-
 def test_counts_by_depth():
     one = Problem("y = x.relu()", {"x": [2]}, "y").truth()
     two = Problem("y = x.relu().t()", {"x": [2, 3]}, "y").truth()

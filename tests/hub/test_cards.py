@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import asdict, replace
 
 import pytest
 import yaml
@@ -24,6 +25,7 @@ SETTINGS = {
     "data.dataset": "ada/shapes@v1", "data.name": "sft", "schedule.steps": 40, "optimizer.lr": 0.001, "total_steps": 40,
 }  # fmt: skip
 FIGURES = Evaluation(problems=500, faithful=337, final=403, lucky=66, parsed=499, dataset="ada/bench@v2")
+DEEP = replace(FIGURES, problems=400, faithful=100, final=120, lucky=20, parsed=400, split="ood_depth")
 
 
 def trained(model, **settings):
@@ -39,7 +41,7 @@ def trained(model, **settings):
 
 
 @pytest.mark.parametrize("run", [True, False])
-@pytest.mark.parametrize("figures", [FIGURES, None])
+@pytest.mark.parametrize("figures", [(FIGURES,), (FIGURES, DEEP), ()])
 def test_every_card_is_valid_and_finished(model, run, figures):
     if run:
         trained(model)
@@ -52,7 +54,7 @@ def test_every_card_is_valid_and_finished(model, run, figures):
 
 def test_the_metadata_is_what_the_hub_links_and_tabulates(model):
     trained(model)
-    data = ModelCard(model_card(model, "ada/tiny", FIGURES)).data
+    data = ModelCard(model_card(model, "ada/tiny", [FIGURES])).data
     assert (data.license, data.library_name, data.pipeline_tag) == ("apache-2.0", "transformers", "text-generation")
     assert (data.base_model, data.datasets) == ("Qwen/Qwen3-0.6B", ["ada/shapes"])
     assert {"rotbot", "shape-inference", "qwen3"} <= set(data.tags)
@@ -68,7 +70,7 @@ def test_the_metadata_is_what_the_hub_links_and_tabulates(model):
 
 def test_the_text_says_how_it_was_made_and_how_good_it_is(model):
     trained(model)
-    card = model_card(model, "ada/tiny", FIGURES)
+    card = model_card(model, "ada/tiny", [FIGURES])
     assert (
         "from Qwen/Qwen3-0.6B@main, seed 3, on ada/shapes@v1:\n40 steps, 40,960 tokens, validation loss 0.0250" in card
     )
@@ -96,6 +98,19 @@ def test_figures_in_the_folder_are_taken(model):
     card = model_card(model, "ada/tiny")
     assert "| faithful | every step and the final shape right | 50.0% | 21.5 to 78.5% |" in card
     assert ModelCard(card).data.eval_results[0].dataset_type == "rotbot-fresh"
+
+
+def test_figures_of_several_splits_are_one_table_and_one_index(model):
+    (model / "evaluation.json").write_text(json.dumps([asdict(FIGURES), asdict(DEEP)]))
+    card = model_card(model, "ada/tiny")
+    row = (
+        "| ood_depth | 400 | 25.0% (21.0 to 29.5) | 30.0% (25.7 to 34.7) | 5.0% (3.3 to 7.6) | 100.0% (99.0 to 100.0) |"
+    )
+    assert row in card.split("\n")
+    results = ModelCard(card).data.eval_results
+    faithful = {result.dataset_split: result.metric_value for result in results if result.metric_type == "faithful"}
+    assert faithful == {"test": 0.674, "ood_depth": 0.25}
+    check_card(card, "model", folder_files(model, "model"))
 
 
 @pytest.mark.parametrize(

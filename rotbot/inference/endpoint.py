@@ -1,0 +1,130 @@
+"""Generation by an OpenAI-compatible server: vLLM's, llama.cpp's, a provider's.
+
+The server applies the model's chat template. A server that tells a model's thoughts apart from its answer gives both;
+they are put together again as the model wrote them.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, Self
+
+from rotbot.errors import InputError
+from rotbot.hub.trouble import client_errors, patiently
+from rotbot.inference.engine import GREEDY, Completion, Prompt, Sampling
+from rotbot.inference.requests import messages
+from rotbot.problems.seeds import derive
+from rotbot.shapes.text import THINK_END
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    import httpx2
+
+CONCURRENT = 16
+"""Requests open at a time: the server makes batches of them."""
+
+TIMEOUT = 600.0
+"""Seconds that an answer may take."""
+
+_SEEDS = 2**31
+
+
+class Endpoint:
+    """A model behind ``url`` (``http://127.0.0.1:8000/v1``); ``model`` is its name there, None for the only one.
+
+    The key, where one is needed, comes from the environment's ``OPENAI_API_KEY``. Completions have no token ids. Raises
+    :class:`~rotbot.errors.InputError` where the server cannot be reached, does not have the model, or has several and
+    none is named.
+    """
+
+    def __init__(self, url: str, model: str | None = None) -> None:
+        import httpx2
+
+        self.url = url.rstrip("/")
+        headers = {"Authorization": f"Bearer {os.environ.get('OPENAI_API_KEY', 'none')}"}
+        self._client = httpx2.Client(base_url=f"{self.url}/", headers=headers, timeout=TIMEOUT)
+        self.model = _choose(self._client, model)
+        self.name = f"{self.model} at {self.url}"
+        self._pool = ThreadPoolExecutor(CONCURRENT)
+
+    def generate(self, prompts: Sequence[Prompt], sampling: Sampling = GREEDY) -> list[Completion]:
+        """See :class:`~rotbot.inference.Engine`. Raises :class:`~rotbot.errors.InputError` for a request that fails."""
+        start = time.perf_counter()
+        jobs = [
+            self._pool.submit(
+                self._complete, messages(prompt), sampling, derive("completion", sampling.seed, i, j), start
+            )
+            for i, prompt in enumerate(prompts)
+            for j in range(sampling.n)
+        ]
+        try:
+            return [job.result() for job in jobs]
+        finally:
+            for job in jobs:
+                job.cancel()
+
+    def close(self) -> None:
+        """Wait for what is under way, and close the connections."""
+        self._pool.shutdown(cancel_futures=True)
+        self._client.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _complete(self, chat: list[Any], sampling: Sampling, seed: int, start: float) -> Completion:
+        body = {
+            "model": self.model,
+            "messages": [dict(message) for message in chat],
+            "max_tokens": sampling.max_tokens,
+            "temperature": sampling.temperature,
+            "top_p": sampling.top_p,
+            "seed": seed % _SEEDS,
+        }
+        answer = _ask(self._client, "POST", "/chat/completions", body)
+        try:
+            choice = answer["choices"][0]
+            message = choice["message"]
+            text, thoughts = message.get("content") or "", message.get("reasoning_content") or message.get("reasoning")
+        except (KeyError, IndexError, TypeError, AttributeError) as error:
+            raise InputError(f"endpoint {self.url}: expected a chat completion, got {answer!s:.200}") from error
+        whole = f"{thoughts}\n{THINK_END}\n{text}" if thoughts else text
+        reason = "length" if choice.get("finish_reason") == "length" else "stop"
+        return Completion(whole, (), reason, time.perf_counter() - start)
+
+
+def _ask(client: httpx2.Client, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
+    """The JSON of an answer; a failure that may pass is tried again. Raises :class:`~rotbot.errors.InputError`."""
+    from huggingface_hub.utils import hf_raise_for_status
+
+    def call() -> Any:
+        response = client.request(method, path.lstrip("/"), json=body)
+        hf_raise_for_status(response)
+        return response.json()
+
+    try:
+        return patiently(call)
+    except (*client_errors(), ValueError) as error:
+        raise InputError(f"endpoint {client.base_url}: expected an OpenAI-compatible server: {error}") from error
+
+
+def _choose(client: httpx2.Client, model: str | None) -> str:
+    """The model's name at the server."""
+    answer = _ask(client, "GET", "/models")
+    try:
+        names = [str(entry["id"]) for entry in answer["data"]]
+    except (KeyError, TypeError) as error:
+        raise InputError(f"endpoint {client.base_url}: expected a list of models, got {answer!s:.200}") from error
+    if model is not None and model not in names:
+        raise InputError(f"endpoint: expected one of {', '.join(names) or 'no models'}, got {model!r:.200}")
+    if model is None and len(names) != 1:
+        raise InputError(f"endpoint: expected --model-name, one of {', '.join(names) or 'no models'}, got none")
+    return model or names[0]
