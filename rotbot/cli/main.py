@@ -14,6 +14,7 @@ from rotbot.cli.generate import generate
 from rotbot.cli.hub import pull_dataset, pull_model, push_dataset, push_model
 from rotbot.cli.predict import predict
 from rotbot.cli.sft import sft
+from rotbot.cli.space import space
 from rotbot.cli.trace import trace
 from rotbot.errors import RotbotError
 
@@ -51,6 +52,7 @@ app.command()(push_dataset)
 app.command()(pull_dataset)
 app.command()(push_model)
 app.command()(pull_model)
+app.command()(space)
 app.command()(doctor)
 
 

@@ -1,0 +1,8 @@
+"""The Space's entry point; the app itself is ``rotbot.space``."""
+
+from rotbot.shapes.isolation import worker_pid
+from rotbot.space.app import build, launch
+
+if __name__ == "__main__":
+    worker_pid()
+    launch(build())
