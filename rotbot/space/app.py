@@ -77,7 +77,9 @@ def build(models: tuple[str, ...] = ("embedded",), engine: str = "auto", setting
         async def answer(
             code: str, target: str | None, names: list[str], model: str, tokens: float, temperature: float, *shapes: str
         ) -> AsyncGenerator[tuple[str, str, str, str]]:
-            async for shown in _answer(service, models, _filled(code, target, names, shapes), model, tokens, temperature):
+            async for shown in _answer(
+                service, models, _filled(code, target, names, shapes), model, tokens, temperature
+            ):
                 yield shown
 
         def opened(request: gr.Request) -> list[Any]:
@@ -110,7 +112,12 @@ def build(models: tuple[str, ...] = ("embedded",), engine: str = "auto", setting
 def launch(page: gr.Blocks, **options: Any) -> Any:
     """Serve the app with its looks; ``options`` are those of ``gr.Blocks.launch``."""
     return page.launch(
-        theme=gr.themes.Soft(), css_paths=CSS, footer_links=["api", "settings"], ssr_mode=False, max_threads=100, **options
+        theme=gr.themes.Soft(),
+        css_paths=CSS,
+        footer_links=["api", "settings"],
+        ssr_mode=False,
+        max_threads=100,
+        **options,
     )
 
 
@@ -165,7 +172,12 @@ async def _answer(
             case Loading(name):
                 yield views.status(f"Loading {name}; the first time takes a while."), gr.skip(), "", ""
             case Writing(text, seconds):
-                yield views.status(f"The model is writing ({seconds:.1f} s)."), _partly(trace, text), "", views.raw(text)
+                yield (
+                    views.status(f"The model is writing ({seconds:.1f} s)."),
+                    _partly(trace, text),
+                    "",
+                    views.raw(text),
+                )
             case Stopped(reason):
                 yield views.status(reason, "bad"), gr.skip(), "", views.raw(text)
             case Done(completion, engine):

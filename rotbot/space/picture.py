@@ -167,7 +167,9 @@ def _step(index: int, step: Step, y: float) -> tuple[str, float]:
         )
     parts.append(_boxes(after, 0, WIDTH, bottom, "new", {b for _, b in found}))
     if len(step.outputs) > 1:
-        parts.append(f'<text class="note" x="{WIDTH - 4}" y="{y + 14:.0f}" text-anchor="end">{len(step.outputs)} ×</text>')
+        parts.append(
+            f'<text class="note" x="{WIDTH - 4}" y="{y + 14:.0f}" text-anchor="end">{len(step.outputs)} ×</text>'
+        )
     return "".join(parts), bottom + _BOX - y
 
 

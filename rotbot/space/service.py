@@ -114,7 +114,9 @@ class Service:
                 self._changed.notify()
         if full:
             ticket.report(
-                Stopped(f"{self.settings.waiting} requests are waiting already. Try again in a minute, or run it locally.")
+                Stopped(
+                    f"{self.settings.waiting} requests are waiting already. Try again in a minute, or run it locally."
+                )
             )
         else:
             ticket.report(Waiting(place))
@@ -167,7 +169,7 @@ class Service:
         except RotbotError as error:
             ticket.report(Stopped(f"The model cannot be loaded: {error}. The ground truth needs no model."))
             return
-        except Exception:  # a library's fault: said to the visitor, kept in the log, and the next request tries again
+        except Exception:  # noqa: BLE001 - a library's fault: said to the visitor, kept in the log, and the next request tries again
             _log.exception("loading a model failed")
             ticket.report(Stopped("The model cannot be loaded here. Choose another; the ground truth needs no model."))
             return
@@ -202,7 +204,7 @@ class Service:
             self._end(ticket, Done(end.value, self._engine.name))
         except RotbotError as error:
             self._end(ticket, Stopped(f"{error}. Shorten the program, or ask for fewer tokens."))
-        except Exception:  # the engine is broken: all its streams end, and the next request opens another
+        except Exception:  # noqa: BLE001 - the engine is broken: all its streams end, and the next request opens another
             _log.exception("the engine failed")
             for other in list(self._running):
                 self._end(other, Stopped("The model's engine failed and is started again. Press Run once more."))
@@ -223,5 +225,5 @@ class Service:
             return
         try:
             engine.close()
-        except Exception:  # it failed before, or is half gone: nothing of it is used again
+        except Exception:  # noqa: BLE001 - it failed before, or is half gone: nothing of it is used again
             _log.exception("closing an engine failed")

@@ -53,9 +53,7 @@ def versus(comparison: Comparison, partial: str | None = None) -> str:
         mark = "yes" if pair.match else "no"
         if pair.claimed is None and writing:
             mark = "now" if here else "none"
-        rows.append(
-            _row(str(pair.index), _step(pair.claimed, (partial or "") if here else ""), mark, _step(pair.true))
-        )
+        rows.append(_row(str(pair.index), _step(pair.claimed, (partial or "") if here else ""), mark, _step(pair.true)))
     if not writing:
         rows += [
             _row("", f'<span class="absent">unreadable: {esc(line[:200])}</span>', "no", "")
@@ -86,7 +84,8 @@ def verdict(comparison: Comparison, completion: Completion, engine: str) -> str:
     count, seconds = len(completion.tokens), completion.seconds
     cut = f" (cut off after {count} tokens)" if completion.finish_reason == "length" else ""
     speed = f"{count} tokens in {seconds:.2f} s ({count / max(seconds, 1e-9):,.0f} tokens/s) · {engine}"
-    return f'<p class="verdict {kind}" role="status">{sign} {esc(explain(comparison))}{esc(cut)}<small>{esc(speed)}</small></p>'
+    said = f"{sign} {esc(explain(comparison))}{esc(cut)}<small>{esc(speed)}</small>"
+    return f'<p class="verdict {kind}" role="status">{said}</p>'
 
 
 def faulty_source(code: str, trace: ShapeTrace) -> str:
@@ -102,7 +101,9 @@ def faulty_source(code: str, trace: ShapeTrace) -> str:
             raw = line.encode()
             start = span.column if span is not None and span.line == number else 0
             end = span.end_column if span is not None and span.end_line == number == span.line else len(raw)
-            before, fault, after = [esc(part.decode(errors="replace")) for part in (raw[:start], raw[start:end], raw[end:])]
+            before, fault, after = [
+                esc(part.decode(errors="replace")) for part in (raw[:start], raw[start:end], raw[end:])
+            ]
             text = f"{before}<mark>{fault}</mark>{after}"
         sign = "▶" if number == trace.error.line else " "
         shown.append(f"{sign}{number:>3} {text}")
@@ -126,7 +127,7 @@ def graph(trace: ShapeTrace) -> str:
     if not trace.nodes:
         return status("A trace of named sizes has no FX graph.") if trace.promise else ""
     lines = [
-        f"{index:>3}  {node.kind:<14} {node.target:<24} {shapes_text(node.shapes)}{'  = ' + node.name if node.name else ''}"
+        f"{index:>3}  {node.kind:<14} {node.target:<24} {shapes_text(node.shapes)}  {node.name or ''}"
         for index, node in enumerate(trace.nodes)
     ]
     return f'<pre tabindex="0" aria-label="FX graph">{esc(chr(10).join(lines))}</pre>'
