@@ -76,7 +76,8 @@ def push_space(
         list[str] | None, typer.Option("--model", help="A Hub ID to offer, the first chosen (default: embedded).")
     ] = None,
     requirement: Annotated[
-        str | None, typer.Option("--requirement", help="What pip installs instead of this release, such as a wheel's URL.")
+        str | None,
+        typer.Option("--requirement", help="What pip installs instead of this release, such as a wheel's URL."),
     ] = None,
     revision: Branch = None,
     private: Private = False,

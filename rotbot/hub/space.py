@@ -47,4 +47,6 @@ def _installed(name: str) -> str:
     try:
         return version(name).partition("+")[0]
     except PackageNotFoundError as error:
-        raise InputError(f"{name} is not installed, and a Space pins its version: pip install 'rotbot[space]'") from error
+        raise InputError(
+            f"{name} is not installed, and a Space pins its version: pip install 'rotbot[space]'"
+        ) from error

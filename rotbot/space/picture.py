@@ -20,6 +20,9 @@ _MAX_STEPS = 40
 
 def links(op: str, before: Shape, after: Shape) -> list[Link]:
     """Which dimension goes where, when ``op`` makes ``after`` of ``before``."""
+    if op in ("matmul", "bmm", "mm") and len(before) > 1:  # all but the last are kept, counted from the right
+        shift = len(after) - len(before)
+        return [(i, i + shift) for i in range(len(before) - 1) if before[i] == after[i + shift]]
     order = _permutation(op, len(before))
     if order is not None and [before[i] for i in order] == list(after):
         return [(source, place) for place, source in enumerate(order)]
@@ -103,10 +106,11 @@ def describe(index: int, step: Step) -> str:
     gone = [str(before[i]) for i in range(len(before)) if i not in {a for a, _ in found}]
     merged = any(sum(b == j for _, b in found) > 1 for j in range(len(after)))
     split = any(sum(a == i for a, _ in found) > 1 for i in range(len(before)))
-    ones = [b for _, b in found]
+    targets = [b for _, b in sorted(found)]
+    moved = not (merged or split) and targets != sorted(targets)
     parts = [
         "dimensions merge" if merged else "", "a dimension splits" if split else "",
-        "dimensions move" if ones != sorted(ones) else "", f"new: {', '.join(new)}" if new else "",
+        "dimensions move" if moved else "", f"new: {', '.join(new)}" if new else "",
         f"gone: {', '.join(gone)}" if gone else "",
     ]  # fmt: skip
     said = "; ".join([part for part in parts if part])

@@ -197,7 +197,8 @@ class Service:
             limit = f"{self.settings.seconds:.0f} s"
             self._end(ticket, Stopped(f"The model took longer than {limit}. Try fewer steps or fewer tokens."))
             return
-        assert ticket._stream is not None and self._engine is not None, "a running ticket has a stream and an engine"
+        assert ticket._stream is not None, "a running ticket has a stream"
+        assert self._engine is not None, "a running ticket has an engine"
         try:
             ticket._text += next(ticket._stream)
         except StopIteration as end:
