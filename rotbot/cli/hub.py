@@ -1,4 +1,4 @@
-"""``rotbot push-dataset``, ``push-model``, ``push-space``, ``pull-dataset``, ``pull-model``: folders to the Hub and back."""
+"""``rotbot push-…`` and ``pull-…`` for datasets, models and Spaces: folders to the Hub and back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The folder of a Space, made from the one in the package: its front matter, and requirements pinned to what runs here."""
+"""The folder of a Space, made from the one in the package: front matter, and requirements pinned to what runs here."""
 
 from __future__ import annotations
 

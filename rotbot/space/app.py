@@ -1,4 +1,4 @@
-"""The page: editor, arguments that appear by themselves, the truth at once, the model's steps beside it as they come."""
+"""The page: editor, arguments that appear by themselves, the truth at once, the model's steps beside it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Text into HTML. Whatever a visitor, a model or torch wrote goes through :func:`esc`, and nothing else makes markup."""
+"""Text into HTML. What a visitor, a model or torch wrote goes through :func:`esc`; nothing else makes markup."""
 
 from __future__ import annotations
 

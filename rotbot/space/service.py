@@ -107,10 +107,10 @@ class Service:
     def submit(self, ticket: Ticket) -> None:
         """Queue a request; its first report is its place, or at once :class:`Stopped` if the queue is full."""
         with self._changed:
-            full = len(self._waiting) >= self.settings.waiting
+            place = len(self._waiting) + 1
+            full = place > self.settings.waiting
             if not full:
                 self._waiting.append(ticket)
-                place = len(self._waiting)
                 self._changed.notify()
         if full:
             ticket.report(
