@@ -76,7 +76,7 @@ def build(models: tuple[str, ...] = ("embedded",), engine: str = "auto", setting
 
         async def answer(
             code: str, target: str | None, names: list[str], model: str, tokens: float, temperature: float, *shapes: str
-        ) -> AsyncGenerator[tuple[str, str, str, str]]:
+        ) -> AsyncGenerator[tuple[Any, ...]]:
             async for shown in _answer(
                 service, models, _filled(code, target, names, shapes), model, tokens, temperature
             ):
@@ -156,7 +156,7 @@ async def _truth(filled: Filled) -> tuple[str, ...]:
 
 async def _answer(
     service: Service, offered: tuple[str, ...], filled: Filled, model: str, tokens: float, temperature: float
-) -> AsyncGenerator[tuple[str, str, str, str]]:
+) -> AsyncGenerator[tuple[Any, ...]]:
     """Note, steps, verdict and raw text, again and again until the model has ended."""
     try:
         problem, trace = await traced(filled.code, dict(filled.args), filled.target)
