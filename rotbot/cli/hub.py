@@ -1,4 +1,4 @@
-"""``rotbot push-dataset``, ``pull-dataset``, ``push-model``, ``pull-model``: folders to the Hub and back."""
+"""``rotbot push-…`` and ``pull-…`` for datasets, models and Spaces: folders to the Hub and back."""
 
 from __future__ import annotations
 
@@ -90,6 +90,34 @@ def push_model(
     figures = () if evaluation is None else read_evaluation(evaluation)
     options = PushOptions(private=private, create_pr=create_pr, tag=tag, evaluation=figures, dry_run=dry_run)
     _push("model", folder, repo_id, revision, options, as_json)
+
+
+def push_space(
+    repo_id: RepoId,
+    model: Annotated[
+        list[str] | None, typer.Option("--model", help="A Hub ID to offer, the first chosen (default: embedded).")
+    ] = None,
+    requirement: Annotated[
+        str | None,
+        typer.Option("--requirement", help="What pip installs instead of this release, such as a wheel's URL."),
+    ] = None,
+    revision: Branch = None,
+    private: Private = False,
+    create_pr: CreatePr = False,
+    tag: Tag = None,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Push the web demo as a Space of your own: front matter, pinned requirements, models fetched at build time."""
+    import tempfile
+
+    from rotbot.hub.push import PushOptions
+    from rotbot.hub.space import write_space
+
+    options = PushOptions(private=private, create_pr=create_pr, tag=tag, dry_run=dry_run)
+    with tempfile.TemporaryDirectory(prefix="rotbot-space-") as folder:
+        write_space(Path(folder), tuple(model or ()), requirement)
+        _push("space", Path(folder), repo_id, revision, options, as_json)
 
 
 def pull_dataset(

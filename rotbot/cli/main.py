@@ -12,10 +12,11 @@ from rotbot.cli.demo import demo
 from rotbot.cli.doctor import doctor
 from rotbot.cli.evaluate import evaluate
 from rotbot.cli.generate import generate
-from rotbot.cli.hub import pull_dataset, pull_model, push_dataset, push_model
+from rotbot.cli.hub import pull_dataset, pull_model, push_dataset, push_model, push_space
 from rotbot.cli.predict import predict
 from rotbot.cli.score import score
 from rotbot.cli.sft import sft
+from rotbot.cli.space import space
 from rotbot.cli.trace import trace
 from rotbot.errors import RotbotError
 
@@ -55,6 +56,8 @@ app.command()(push_dataset)
 app.command()(pull_dataset)
 app.command()(push_model)
 app.command()(pull_model)
+app.command()(push_space)
+app.command()(space)
 app.command()(doctor)
 
 

@@ -104,10 +104,11 @@ def check_card(card: str, kind: Kind, files: Mapping[str, Content]) -> None:
     """Raise :class:`~rotbot.errors.InputError` for a card that says nothing to the Hub or to its reader: no metadata,
     a placeholder left in it, or ``configs`` that name files which are not among ``files``."""
     import yaml
-    from huggingface_hub import DatasetCard, ModelCard
+    from huggingface_hub import DatasetCard, ModelCard, SpaceCard
 
     try:
-        data = (DatasetCard if kind == "dataset" else ModelCard)(card).data.to_dict()
+        cards = {"model": ModelCard, "dataset": DatasetCard, "space": SpaceCard}
+        data = cards[kind](card).data.to_dict()
     except (ValueError, TypeError, yaml.YAMLError) as error:
         reason = " ".join(str(error).split())
         raise InputError(f"{CARD}: its metadata is not readable: {reason:.300}") from error

@@ -23,6 +23,7 @@ _OWNED: dict[Kind, tuple[str, ...]] = {
         "special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt", "chat_template.jinja",
         "training.jsonl", "evaluation.json",
     ),
+    "space": ("app.py", "requirements.txt"),
 }  # fmt: skip
 """What a push replaces as a whole: a file of these that is no longer in the folder goes, anything else stays."""
 _BLOCK = 2**20
@@ -62,6 +63,8 @@ def folder_files(folder: Path, kind: Kind) -> dict[str, Content]:
     if kind == "dataset" and not is_dataset:
         hint = "; this is a model: rotbot push-model" if is_model else ""
         raise InputError(f"expected what rotbot generate writes (README.md and sft/*.parquet), got {folder}{hint}")
+    if kind == "space" and not {CARD, "app.py", "requirements.txt"} <= files.keys():
+        raise InputError(f"expected a Space's folder (README.md, app.py, requirements.txt), got {folder}")
     return files
 
 

@@ -8,8 +8,9 @@ from typing import Literal
 
 from rotbot.errors import InputError
 
-Kind = Literal["model", "dataset"]
-OTHER: dict[Kind, Kind] = {"model": "dataset", "dataset": "model"}
+Kind = Literal["model", "dataset", "space"]
+OTHER: dict[Kind, Kind] = {"model": "dataset", "dataset": "model", "space": "model"}
+"""What a repository may be instead, when it is not of the kind asked for."""
 
 _NAME = r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?"
 _ID = re.compile(rf"({_NAME}/{_NAME})(?:@([^\s@]+))?")

@@ -107,7 +107,13 @@ def create(target: Target, private: bool, note: Note) -> State:
     from huggingface_hub import HfApi
 
     with explained(target.repo):
-        patiently(lambda: HfApi().create_repo(target.repo, repo_type=target.kind, private=private, exist_ok=True), note)
+        sdk = "gradio" if target.kind == "space" else None
+        patiently(
+            lambda: HfApi().create_repo(
+                target.repo, repo_type=target.kind, private=private, exist_ok=True, space_sdk=sdk
+            ),
+            note,
+        )
         state = patiently(lambda: look(target), note)
     if state is None:
         raise HubError(f"{target.repo}: the Hub made it, but does not show it yet", passing=True)

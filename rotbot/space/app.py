@@ -1,0 +1,191 @@
+"""The page: editor, arguments that appear by themselves, the truth at once, the model's steps beside it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from rotbot.errors import RotbotError
+from rotbot.rewards.compare import compare
+from rotbot.shapes.trace import ShapeTrace
+from rotbot.space import views
+from rotbot.space.answers import MAX_TOKENS, check_model, opener, sampling_of, streamed, traced
+from rotbot.space.api import add_endpoints
+from rotbot.space.examples import EXAMPLES, Example
+from rotbot.space.forms import names_of
+from rotbot.space.links import MAX_ARGUMENTS, Filled, command, from_query, to_query
+from rotbot.space.picture import picture
+from rotbot.space.service import Done, Loading, Service, Settings, Stopped, Waiting, Writing
+
+CSS = Path(__file__).parent / "style.css"
+_PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+_COPY_LINK = """(query) => { const url = location.origin + location.pathname + '?' + query;
+  history.replaceState(null, '', url); navigator.clipboard && navigator.clipboard.writeText(url); return query; }"""
+
+
+def build(models: tuple[str, ...] = ("embedded",), engine: str = "auto", settings: Settings | None = None) -> gr.Blocks:
+    """The whole app; ``models`` are offered in the picker, the first is chosen. Call :func:`launch` on it."""
+    service = Service(opener(engine), settings)
+    first = EXAMPLES[0]
+    with gr.Blocks(title="rotbot: tensor shapes, step by step", analytics_enabled=False) as page:
+        gr.Markdown("# Tensor shapes, step by step\nA small model works out every shape; TorchFX checks each step.")
+        names = gr.State([])
+        query = gr.Textbox(visible=False)
+        with gr.Row():
+            with gr.Column(scale=5, min_width=320):
+                code = gr.Code(first.code, language="python", label="PyTorch code", lines=7, max_lines=18)
+                rows = [
+                    gr.Textbox(visible=False, max_lines=1, placeholder="2, 3 or 3,5:int64 or B, T, 64")
+                    for _ in range(MAX_ARGUMENTS)
+                ]
+                target = gr.Dropdown([], label="Target", info="whose shape is asked for", allow_custom_value=True)
+                model = gr.Dropdown(list(models), value=models[0], label="Model", info="or a Hub ID, owner/name",
+                                    allow_custom_value=True)  # fmt: skip
+                with gr.Accordion("Sampling", open=False):
+                    tokens = gr.Slider(16, MAX_TOKENS, 512, step=16, label="Most tokens")
+                    temperature = gr.Slider(0, 1.5, 0, step=0.1, label="Temperature (0: the likeliest token)")
+                with gr.Row():
+                    run = gr.Button("Run the model", variant="primary", elem_id="run")
+                    stop = gr.Button("Stop", elem_id="stop")
+                gr.Markdown("### Examples")
+                with gr.Row(elem_id="examples"):
+                    chosen = [(gr.Button(example.title, size="sm", min_width=120), example) for example in EXAMPLES]
+                with gr.Row():
+                    link = gr.Button("Copy link to this problem", size="sm")
+                local = gr.Code("", language="shell", label="Run this locally", interactive=False, lines=1)
+            with gr.Column(scale=7, min_width=320, elem_classes="answer"):
+                note, steps, judged = gr.HTML(), gr.HTML(elem_id="steps"), gr.HTML(elem_id="verdict")
+                fault = gr.HTML(elem_id="fault")
+                with gr.Accordion("The tensor's way", open=True):
+                    way = gr.HTML(elem_id="way")
+                with gr.Accordion("FX graph", open=False):
+                    nodes = gr.HTML()
+                with gr.Accordion("What the model wrote", open=False):
+                    written = gr.HTML()
+        form: list[Any] = [code, target, names, *rows]
+        truth_outputs: list[Any] = [note, steps, judged, fault, way, nodes, written, query, local]
+
+        async def truth(code: str, target: str | None, names: list[str], *shapes: str) -> tuple[str, ...]:
+            return await _truth(_filled(code, target, names, shapes))
+
+        def fields(code: str, names: list[str], target: str | None, *shapes: str) -> list[Any]:
+            return _fields(code, target, dict(zip(names, shapes, strict=False)))
+
+        async def answer(
+            code: str, target: str | None, names: list[str], model: str, tokens: float, temperature: float, *shapes: str
+        ) -> AsyncGenerator[tuple[Any, ...]]:
+            async for shown in _answer(
+                service, models, _filled(code, target, names, shapes), model, tokens, temperature
+            ):
+                yield shown
+
+        def opened(request: gr.Request) -> list[Any]:
+            filled = from_query(dict(request.query_params)) or _of(first)
+            return [filled.code, *_fields(filled.code, filled.target, dict(filled.args))]
+
+        def example_fields(example: Example) -> list[Any]:
+            return [example.code, *_fields(example.code, example.target, dict(example.args))]
+
+        typed: dict[str, Any] = {**_PRIVATE, "trigger_mode": "always_last", "concurrency_limit": None}
+        filling: list[Any] = [names, target, *rows]
+        page.load(opened, None, [code, *filling], **_PRIVATE).then(truth, form, truth_outputs, **_PRIVATE)
+        code.input(fields, [code, names, target, *rows], filling, **typed).then(truth, form, truth_outputs, **_PRIVATE)
+        for box in (target, *rows):
+            box.input(truth, form, truth_outputs, **typed)
+        ran = run.click(truth, form, truth_outputs, concurrency_limit=None, **_PRIVATE).then(
+            answer, [code, target, names, model, tokens, temperature, *rows], [note, steps, judged, written],
+            concurrency_limit=None, **_PRIVATE,
+        )  # fmt: skip
+        stop.click(lambda: views.status("Stopped."), None, note, cancels=[ran], **_PRIVATE)
+        for button, example in chosen:
+            button.click(lambda example=example: example_fields(example), None, [code, *filling], **_PRIVATE).then(
+                truth, form, truth_outputs, **_PRIVATE
+            )
+        link.click(None, query, query, js=_COPY_LINK, **_PRIVATE)
+        add_endpoints(service, models)
+    return page.queue(max_size=200, default_concurrency_limit=16, api_open=False)
+
+
+def launch(page: gr.Blocks, **options: Any) -> Any:
+    """Serve the app with its looks; ``options`` are those of ``gr.Blocks.launch``."""
+    return page.launch(
+        theme=gr.themes.Soft(),
+        css_paths=CSS,
+        footer_links=["api", "settings"],
+        ssr_mode=False,
+        max_threads=100,
+        **options,
+    )
+
+
+def _of(example: Example) -> Filled:
+    return Filled(example.code, example.args, example.target)
+
+
+def _filled(code: str, target: str | None, names: list[str], shapes: tuple[str, ...]) -> Filled:
+    """The form's values; a box without a name is not an argument."""
+    return Filled(code or "", tuple(zip(names, shapes, strict=False)), target or "")
+
+
+def _fields(code: str, target: str | None, shapes: dict[str, str]) -> list[Any]:
+    """The names, the target's choices and the rows for ``code``; what was typed stays with its name."""
+    found = names_of(code)
+    if found.problem is not None:
+        return [gr.skip()] * (2 + MAX_ARGUMENTS)
+    kept = target if target in found.assigned else found.assigned[-1] if found.assigned else None
+    rows = [gr.update(visible=True, label=f"Shape of {name}", value=shapes.get(name, "")) for name in found.free]
+    rows += [gr.update(visible=False, value="")] * (MAX_ARGUMENTS - len(rows))
+    return [list(found.free), gr.update(choices=list(found.assigned), value=kept), *rows]
+
+
+async def _truth(filled: Filled) -> tuple[str, ...]:
+    """The ground truth's views, or the sentence that says what is missing."""
+    extras = (to_query(filled), command(filled))
+    try:
+        problem, trace = await traced(filled.code, dict(filled.args), filled.target)
+    except RotbotError as error:
+        return (views.status(f"{str(error).rstrip('.')}.", "bad"), "", "", "", "", "", "", *extras)
+    return (
+        views.promise(trace), views.truth_steps(trace), "", views.faulty_source(problem.code, trace), picture(trace),
+        views.graph(trace), "", *extras,
+    )  # fmt: skip
+
+
+async def _answer(
+    service: Service, offered: tuple[str, ...], filled: Filled, model: str, tokens: float, temperature: float
+) -> AsyncGenerator[tuple[Any, ...]]:
+    """Note, steps, verdict and raw text, again and again until the model has ended."""
+    try:
+        problem, trace = await traced(filled.code, dict(filled.args), filled.target)
+        model, sampling = check_model(model, offered), sampling_of(tokens, temperature)
+    except RotbotError as error:
+        yield views.status(f"{str(error).rstrip('.')}.", "bad"), gr.skip(), "", ""
+        return
+    text = ""
+    async for event in streamed(service, problem, model, sampling):
+        match event:
+            case Waiting(place):
+                yield views.status(f"In the queue: place {place}."), gr.skip(), "", ""
+            case Loading(name):
+                yield views.status(f"Loading {name}; the first time takes a while."), gr.skip(), "", ""
+            case Writing(text, seconds):
+                yield (
+                    views.status(f"The model is writing ({seconds:.1f} s)."),
+                    _partly(trace, text),
+                    "",
+                    views.raw(text),
+                )
+            case Stopped(reason):
+                yield views.status(reason, "bad"), gr.skip(), "", views.raw(text)
+            case Done(completion, engine):
+                judged = compare(trace, completion.text)
+                verdict = views.verdict(judged, completion, engine)
+                yield "", views.versus(judged), verdict, views.raw(completion.text)
+
+
+def _partly(trace: ShapeTrace, text: str) -> str:
+    whole, _, partial = text.rpartition("\n")
+    return views.versus(compare(trace, whole), partial)

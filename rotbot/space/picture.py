@@ -1,0 +1,199 @@
+"""The tensor's way through a program as SVG: dimensions as boxes, lines that show which move, merge, split, appear.
+
+Lines follow from the shapes, and from the arguments where an operation permutes: they are a drawing aid, not a proof.
+"""
+
+from __future__ import annotations
+
+import ast
+from math import prod
+
+from rotbot.shapes.trace import Shape, ShapeTrace, Step
+from rotbot.space.markup import esc, shapes_text
+
+Link = tuple[int, int]
+"""A dimension of the input and one of the output that it goes into."""
+
+WIDTH, _BOX, _ROW, _LABEL, _GAP = 360, 26, 34, 20, 8
+_MAX_STEPS = 40
+
+
+def links(op: str, before: Shape, after: Shape) -> list[Link]:
+    """Which dimension goes where, when ``op`` makes ``after`` of ``before``."""
+    if op in ("matmul", "bmm", "mm") and len(before) > 1:  # all but the last are kept, counted from the right
+        shift = len(after) - len(before)
+        return [(i, i + shift) for i in range(len(before) - 1) if before[i] == after[i + shift]]
+    order = _permutation(op, len(before))
+    if order is not None and [before[i] for i in order] == list(after):
+        return [(source, place) for place, source in enumerate(order)]
+    regrouped = _regrouped(before, after)
+    return _kept(before, after) if regrouped is None else regrouped
+
+
+def _permutation(op: str, rank: int) -> list[int] | None:
+    """Input dimensions in the order of the output's, for the operations that permute."""
+    name, _, rest = op.partition("(")
+    order = list(range(rank))
+    if name in ("mT", "mH", "adjoint") and rank > 1:
+        return [*order[:-2], rank - 1, rank - 2]
+    if name in ("T", "t"):
+        return order[::-1]
+    try:
+        given = ast.literal_eval(f"[{rest.rstrip(')')}]") if rest else []
+    except (ValueError, SyntaxError):
+        return None
+    dims = given[0] if len(given) == 1 and isinstance(given[0], (list, tuple)) else given
+    if not all(isinstance(dim, int) and -rank <= dim < rank for dim in dims):
+        return None
+    dims = [dim % rank for dim in dims]
+    if name == "permute" and sorted(dims) == order:
+        return dims
+    if name in ("transpose", "swapaxes", "swapdims") and len(dims) == 2:
+        order[dims[0]], order[dims[1]] = order[dims[1]], order[dims[0]]
+        return order
+    if name in ("movedim", "moveaxis") and len(dims) == 2:
+        order.insert(dims[1], order.pop(dims[0]))
+        return order
+    return None
+
+
+def _regrouped(before: Shape, after: Shape) -> list[Link] | None:
+    """Merges and splits: both sides cut into the finest groups of equal products. None where that is impossible."""
+    left, right = [d for d in before if isinstance(d, int)], [d for d in after if isinstance(d, int)]
+    if len(left) != len(before) or len(right) != len(after) or prod(left) != prod(right) or not all(left):
+        return None
+    found: list[Link] = []
+    i = j = 0
+    while i < len(left) and j < len(right):
+        if left[i] != right[j] and 1 in (left[i], right[j]):  # a dimension of one comes or goes
+            i, j = (i + 1, j) if left[i] == 1 else (i, j + 1)
+            continue
+        start_i, start_j, a, b = i, j, left[i], right[j]
+        while a != b:
+            if a < b:
+                i += 1
+                a *= left[i]
+            else:
+                j += 1
+                b *= right[j]
+        found += [(x, y) for x in range(start_i, i + 1) for y in range(start_j, j + 1)]
+        i, j = i + 1, j + 1
+    return found
+
+
+def _kept(before: Shape, after: Shape) -> list[Link]:
+    """Dimensions of equal size in the same order: the longest common subsequence."""
+    best: list[list[list[Link]]] = [[[] for _ in range(len(after) + 1)] for _ in range(len(before) + 1)]
+    for i in reversed(range(len(before))):
+        for j in reversed(range(len(after))):
+            skip = max(best[i + 1][j], best[i][j + 1], key=len)
+            take = [(i, j), *best[i + 1][j + 1]] if before[i] == after[j] else []
+            best[i][j] = take if len(take) > len(skip) else skip
+    return best[0][0]
+
+
+def describe(index: int, step: Step) -> str:
+    """The picture of one step in words."""
+    head = f"Step {index}: {step.op} takes {shapes_text(step.inputs)}"
+    if step.reason is not None:
+        return f"{head} and is rejected: {step.reason}."
+    text = f"{head} and gives {shapes_text(step.outputs)}."
+    if not (step.inputs and step.outputs):
+        return text
+    before, after = step.inputs[0], step.outputs[0]
+    found = links(step.op, before, after)
+    new = [str(after[j]) for j in range(len(after)) if j not in {b for _, b in found}]
+    gone = [str(before[i]) for i in range(len(before)) if i not in {a for a, _ in found}]
+    merged = any(sum(b == j for _, b in found) > 1 for j in range(len(after)))
+    split = any(sum(a == i for a, _ in found) > 1 for i in range(len(before)))
+    targets = [b for _, b in sorted(found)]
+    moved = not (merged or split) and targets != sorted(targets)
+    parts = [
+        "dimensions merge" if merged else "", "a dimension splits" if split else "",
+        "dimensions move" if moved else "", f"new: {', '.join(new)}" if new else "",
+        f"gone: {', '.join(gone)}" if gone else "",
+    ]  # fmt: skip
+    said = "; ".join([part for part in parts if part])
+    return f"{text} {said.capitalize()}." if said else text
+
+
+def picture(trace: ShapeTrace) -> str:
+    """The drawing of a whole trace with its text alternative; the empty string where there are no steps."""
+    steps = trace.steps[:_MAX_STEPS]
+    if not steps:
+        return ""
+    body: list[str] = []
+    y = 0.0
+    for index, step in enumerate(steps):
+        drawn, height = _step(index, step, y)
+        body.append(drawn)
+        y += height + _GAP
+    words = " ".join([describe(index, step) for index, step in enumerate(steps)])
+    more = "" if len(trace.steps) == len(steps) else f"<p>{len(trace.steps) - len(steps)} more steps are not drawn.</p>"
+    return (
+        f'<svg class="picture" viewBox="0 0 {WIDTH} {y:.0f}" role="img" aria-labelledby="way-title way-text">'
+        f'<title id="way-title">The way of {esc(trace.target or "the tensor")} through the program</title>'
+        f'<desc id="way-text">{esc(words)}</desc>{"".join(body)}</svg>{more}'
+        f'<details class="alt"><summary>The picture in words</summary><ol start="0">'
+        f"{''.join([f'<li>{esc(describe(i, step))}</li>' for i, step in enumerate(steps)])}</ol></details>"
+    )
+
+
+def _step(index: int, step: Step, y: float) -> tuple[str, float]:
+    """One step from ``y`` down, and its height: label, inputs, lines, output (or the word that torch rejects it)."""
+    label = f"{index}  {step.op}"
+    label = label if len(label) <= 46 else f"{label[:45]}…"
+    parts = [f'<text class="op" x="4" y="{y + 14:.0f}">{esc(label)}</text>']
+    top = y + _LABEL
+    shown = step.inputs[:2]
+    slots = WIDTH / max(len(shown), 1)
+    found: list[Link] = []
+    before: Shape = ()
+    for place, shape in enumerate(shown):
+        known: set[int] | None = None
+        if place == 0 and step.outputs:
+            before = shape
+            found = links(step.op, shape, step.outputs[0])
+            known = {a for a, _ in found}
+        parts.append(_boxes(shape, place * slots, slots, top, "gone", known))
+    bottom = top + _BOX + _ROW
+    if step.reason is not None:
+        parts.append(f'<text class="bad" x="4" y="{bottom - 10:.0f}">✗ torch rejects this step</text>')
+        return "".join(parts), bottom - y - 4
+    if not step.outputs:
+        return "".join(parts), bottom - y
+    after = step.outputs[0]
+    for i, j in found:
+        x1, x2 = _centre(len(before), i, 0, slots), _centre(len(after), j, 0, WIDTH)
+        parts.append(
+            f'<path class="line" d="M{x1:.1f} {top + _BOX} C{x1:.1f} {bottom - 14:.0f} {x2:.1f} {top + _BOX + 14:.0f} '
+            f'{x2:.1f} {bottom:.0f}"/>'
+        )
+    parts.append(_boxes(after, 0, WIDTH, bottom, "new", {b for _, b in found}))
+    if len(step.outputs) > 1:
+        parts.append(
+            f'<text class="note" x="{WIDTH - 4}" y="{y + 14:.0f}" text-anchor="end">{len(step.outputs)} ×</text>'
+        )
+    return "".join(parts), bottom + _BOX - y
+
+
+def _centre(rank: int, place: int, left: float, width: float) -> float:
+    size = min(72.0, (width - 8) / max(rank, 1))
+    return left + 4 + size * place + size / 2
+
+
+def _boxes(shape: Shape, left: float, width: float, y: float, unlinked: str, linked: set[int] | None) -> str:
+    if not shape:
+        return f'<text class="note" x="{left + 4:.0f}" y="{y + 17:.0f}">[] one number</text>'
+    size = min(72.0, (width - 8) / len(shape))
+    drawn: list[str] = []
+    for place, dim in enumerate(shape):
+        alone = linked is not None and place not in linked
+        text = str(dim) if len(str(dim)) * 7 < size or size > 60 else f"{str(dim)[:2]}…"
+        x = left + 4 + size * place
+        drawn.append(
+            f'<rect class="dim{" " + unlinked if alone else ""}" x="{x + 1:.1f}" y="{y:.0f}" width="{size - 2:.1f}" '
+            f'height="{_BOX}" rx="4"/><text class="size" x="{x + size / 2:.1f}" y="{y + 17:.0f}" '
+            f'text-anchor="middle">{esc(text)}{" +" if alone and unlinked == "new" else ""}</text>'
+        )
+    return "".join(drawn)
