@@ -26,11 +26,11 @@ def write_space(folder: Path, models: tuple[str, ...] = (), requirement: str | N
         read_id(model)
     pins = {name: _installed(name) for name in _PINNED}
     card = SpaceCard((TEMPLATE / "README.md").read_text(encoding="utf-8"))
-    card.data.sdk_version = pins["gradio"]
+    card.data["sdk_version"] = pins["gradio"]
     if models:
         repos = [read_id(model).repo for model in models]
-        card.data.models = repos
-        card.data.preload_from_hub = repos  # pyright: ignore[reportAttributeAccessIssue]
+        card.data["models"] = repos
+        card.data["preload_from_hub"] = repos
     (folder / "README.md").write_text(str(card), encoding="utf-8")
     app = (TEMPLATE / "app.py").read_text(encoding="utf-8")
     (folder / "app.py").write_text(app.replace('"embedded"', repr(" ".join(models) or "embedded")), encoding="utf-8")
