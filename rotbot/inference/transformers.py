@@ -39,8 +39,8 @@ BATCH_TOKENS = 65_536
 """The most tokens (rows times the longest row, prompt and completion) of a batch: it bounds the cache's memory."""
 
 Event = tuple[int, int, float, FinishReason | None]
-"""A row's number in its batch, its new token, the token's log-probability (0 unless asked for), and why the row ends with
-it (None: it goes on)."""
+"""A row's number in its batch, its new token, that token's log-probability (0 unless asked for), and why the row ends
+with it (None: it goes on)."""
 
 
 class TransformersEngine:

@@ -38,6 +38,9 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
     from vllm import LLM
 
+CPU_BATCH_TOKENS = 8192
+"""The most tokens of prompts that start together on a CPU, unless the context is longer."""
+
 _OUTPUT = "lm_head.weight"
 
 CPU_CACHE_BYTES = 2**29
@@ -210,6 +213,8 @@ def _load(path: Path, limits: Limits, plan: RunPlan, context: int) -> LLM:
             f"engine: vllm is installed but cannot be imported ({error}); use the engine transformers"
         ) from error
     options: dict[str, Any] = {}
+    if not plan.gpu:  # a prompt cut over two steps is sampled twice, and its random state put back as only CUDA's can be
+        options |= {"enable_chunked_prefill": False, "max_num_batched_tokens": max(context, CPU_BATCH_TOKENS)}
     if not plan.gpu and "VLLM_CPU_KVCACHE_SPACE" not in os.environ:
         width = 2 if plan.dtype in ("bfloat16", "float16") else 4
         one_context = 2 * limits.layers * limits.kv_heads * limits.head_dim * width * context

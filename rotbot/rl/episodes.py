@@ -21,7 +21,7 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """The completions of one task, all drawn from the policy after ``version`` updates, with their log-probabilities."""
+    """The completions of one task, with log-probabilities, drawn from the policy after ``version`` updates."""
 
     task: Task
     completions: tuple[Completion, ...]

@@ -19,7 +19,7 @@ class CurriculumSection:
 
     Levels are drawn by how much there is to learn, ``p (1 - p) + floor`` for a measured pass rate of ``p``; the rate is
     an average in which the newest group counts ``memory``. Groups whose rewards are all equal are replaced by others in
-    up to ``replace`` more rounds. When the pass rates of all levels are above ``saturated``, a new level is opened whose
+    up to ``replace`` more rounds. When the pass rates of all levels are above ``saturated``, a new level is opened: its
     problems are two of the dataset composed, then three, up to ``most_parts``.
     """
 

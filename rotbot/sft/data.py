@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -65,8 +65,10 @@ class Samples:
         return self.ids[self.offsets[index] : self.offsets[index + 1]]
 
 
-def open_split(dataset: str, name: str, split: str, rows: int | None = None) -> Dataset:
-    """A split of a dataset folder or Hub ID (``owner/name@revision``), at most the first ``rows`` rows.
+def open_split(
+    dataset: str, name: str, split: str, rows: int | None = None, columns: Sequence[str] = ("prompt", "completion")
+) -> Dataset:
+    """``columns`` of a split of a dataset folder or Hub ID (``owner/name@revision``), at most the first ``rows`` rows.
 
     Raises :class:`~rotbot.errors.InputError` that says what is missing: the dataset, the split, the columns, the rows;
     :class:`~rotbot.errors.HubError` where the Hub does not deliver it.
@@ -80,15 +82,15 @@ def open_split(dataset: str, name: str, split: str, rows: int | None = None) -> 
         data: Any = load_dataset(str(folder), name, split=split, cache_dir=_local_cache(folder))
     except (ValueError, OSError) as error:
         raise InputError(f"data.dataset: cannot read {name!r} split {split!r} of {dataset!r}: {error}") from error
-    missing = {"prompt", "completion"} - set(data.column_names)
+    missing = set(columns) - set(data.column_names)
     if missing:
         raise InputError(
-            f"data.dataset: expected the columns prompt and completion, {' and '.join(sorted(missing))} missing; "
+            f"data.dataset: expected the columns {' and '.join(columns)}, {' and '.join(sorted(missing))} missing; "
             f"got {', '.join(data.column_names)}"
         )
     if not len(data):
         raise InputError(f"data.dataset: the split {split!r} of {dataset!r} has no rows")
-    data = data.select_columns(["prompt", "completion"])
+    data = data.select_columns(list(columns))
     return data if rows is None or rows >= len(data) else data.select(range(rows))
 
 

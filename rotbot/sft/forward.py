@@ -127,9 +127,24 @@ def _head(x_MD: Tensor, scale: Tensor, weight_VD: Tensor, targets_M: Tensor, sha
     return F.cross_entropy(logits, targets_M, reduction="sum"), logits.argmax(-1) == targets_M
 
 
+def _policy_head(
+    x_MD: Tensor, scale: Tensor, weight_VD: Tensor, targets_M: Tensor, shape: _Shape, temperature: float
+) -> tuple[Tensor, Tensor]:
+    """Each target's log-probability at ``temperature``, and the entropy of its distribution (detached)."""
+    logits = F.linear(_norm(x_MD, scale, shape.eps).to(shape.dtype), weight_VD.to(shape.dtype)).float()
+    logprobs_MV = (logits / temperature).log_softmax(-1)
+    known_MV = logprobs_MV.detach()
+    return logprobs_MV.gather(-1, targets_M[:, None])[:, 0], -(known_MV.exp() * known_MV).sum(-1)
+
+
 @lru_cache(maxsize=1)
-def _compiled() -> tuple[Callable[..., Tensor], Callable[..., tuple[Tensor, Tensor]]]:
-    return torch.compile(_block, dynamic=False), torch.compile(_head, dynamic=True)
+def _compiled_block() -> Callable[..., Tensor]:
+    return torch.compile(_block, dynamic=False)
+
+
+@lru_cache(maxsize=2)
+def _compiled_head(head: Callable[..., tuple[Tensor, Tensor]]) -> Callable[..., tuple[Tensor, Tensor]]:
+    return torch.compile(head, dynamic=True)
 
 
 _LAYER_WEIGHTS = {
@@ -162,9 +177,17 @@ class PackedForward:
 
     def __call__(self, pack: Pack) -> tuple[Tensor, Tensor]:
         """Loss summed over the pack's completion tokens, and for each whether the likeliest token is right."""
+        return self._run(pack, _head)
+
+    def logprobs(self, pack: Pack, temperature: float) -> tuple[Tensor, Tensor]:
+        """Each completion token's log-probability at ``temperature``, ``[M]``, and the entropy there (detached), in
+        nats."""
+        return self._run(pack, _policy_head, temperature)
+
+    def _run(self, pack: Pack, head: Callable[..., tuple[Tensor, Tensor]], *more: float) -> tuple[Tensor, Tensor]:
         config = self.config
         shape = _Shape(config.heads, config.kv_heads, config.head_dim, config.norm_eps, self.dtype)
-        block, head = _compiled() if self.compile else (_block, _head)
+        block, head = (_compiled_block(), _compiled_head(head)) if self.compile else (_block, head)
         parameters = dict(self.model.named_parameters())
         where = self._where(pack)
         x_ND = F.embedding(pack.tokens_N, parameters["tok_embeddings.weight"]).float()
@@ -173,7 +196,7 @@ class PackedForward:
             x_ND = block(x_ND, weights, where, shape)
         output = parameters["tok_embeddings.weight" if config.tied else "output.weight"]
         x_MD = _TakeRows.apply(x_ND, pack.rows_M)
-        return head(x_MD, parameters["norm.scale"], output, pack.targets_M, shape)
+        return head(x_MD, parameters["norm.scale"], output, pack.targets_M, shape, *more)
 
     def _where(self, pack: Pack) -> dict[str, Tensor]:
         half = self.config.head_dim // 2

@@ -1,9 +1,10 @@
-"""Metrics on disk: one JSON object a line in ``metrics.jsonl``, and TensorBoard's files on demand."""
+"""Metrics on disk: one JSON object a line in ``metrics.jsonl``; TensorBoard's files and trackio on demand."""
 
 from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -13,9 +14,12 @@ if TYPE_CHECKING:
 
 
 class Metrics:
-    """Writes a run's metrics. Lines beyond ``step`` (of a process that was killed after its last checkpoint) go."""
+    """Writes a run's metrics. Lines beyond ``step`` (of a process that was killed after its last checkpoint) go.
 
-    def __init__(self, folder: Path, step: int, tensorboard: bool) -> None:
+    ``trackio`` is the name of a project there, None for none.
+    """
+
+    def __init__(self, folder: Path, step: int, tensorboard: bool, trackio: str | None = None) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / "metrics.jsonl"
         kept = _lines_up_to(path, step) if step else []
@@ -28,22 +32,34 @@ class Metrics:
             from torch.utils.tensorboard import SummaryWriter
 
             self._board = SummaryWriter(str(folder / "tensorboard"), purge_step=step + 1)
+        self._track: Any = None
+        if trackio is not None:
+            import trackio as library
+
+            self._track = library
+            library.init(project=trackio, name=folder.name, resume="allow" if step else "never", embed=False)
 
     def write(self, progress: Progress) -> None:
-        """Append one line."""
+        """Append a line of supervised training."""
         values: dict[str, float] = {
-            "loss": progress.loss, "lr": progress.lr, "grad_norm": progress.grad_norm,
+            "tokens": progress.tokens, "loss": progress.loss, "lr": progress.lr, "grad_norm": progress.grad_norm,
             "tokens_per_second": progress.tokens_per_second, "epoch": progress.epoch,
         }  # fmt: skip
         if progress.validation is not None:
             values["validation_loss"] = progress.validation.loss
             values["validation_token_accuracy"] = progress.validation.token_accuracy
             values["validation_exact"] = progress.validation.exact
-        self._file.write(json.dumps({"step": progress.step, "tokens": progress.tokens, **values}) + "\n")
+        self.log(progress.step, values)
+
+    def log(self, step: int, values: Mapping[str, float]) -> None:
+        """Append one line."""
+        self._file.write(json.dumps({"step": step, **values}) + "\n")
         self._file.flush()
         if self._board is not None:
             for name, value in values.items():
-                self._board.add_scalar(name, value, progress.step)
+                self._board.add_scalar(name, value, step)
+        if self._track is not None:
+            self._track.log(dict(values), step=step)
 
     def __enter__(self) -> Self:
         return self
@@ -52,6 +68,8 @@ class Metrics:
         self._file.close()
         if self._board is not None:
             self._board.close()
+        if self._track is not None:
+            self._track.finish()
 
 
 def _lines_up_to(path: Path, step: int) -> list[str]:
