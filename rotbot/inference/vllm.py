@@ -213,7 +213,9 @@ def _load(path: Path, limits: Limits, plan: RunPlan, context: int) -> LLM:
             f"engine: vllm is installed but cannot be imported ({error}); use the engine transformers"
         ) from error
     options: dict[str, Any] = {}
-    if not plan.gpu:  # a prompt cut over two steps is sampled twice, and its random state put back as only CUDA's can be
+    if (
+        not plan.gpu
+    ):  # after the first part of a prompt vLLM puts the request's random state back, as only CUDA's can be
         options |= {"enable_chunked_prefill": False, "max_num_batched_tokens": max(context, CPU_BATCH_TOKENS)}
     if not plan.gpu and "VLLM_CPU_KVCACHE_SPACE" not in os.environ:
         width = 2 if plan.dtype in ("bfloat16", "float16") else 4

@@ -7,15 +7,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rotbot.inference.engine import Engine, PolicyEngine, Sampling, open_engine
+from rotbot.inference.engine import Completion, Engine, PolicyEngine, Sampling, open_engine
 from rotbot.models.weights import save_folder
 from rotbot.problem import Problem
 from rotbot.rewards.score import score
+from rotbot.rl.buffer import StepGroups
 from rotbot.rl.curriculum import Curriculum, load_prompts
-from rotbot.rl.episodes import ScoredGroup
 from rotbot.rl.figures import Clock, Figures, group_figures, update_figures
 from rotbot.rl.learner import Learner
 from rotbot.rl.marks import save_samples
+from rotbot.rl.probe import ask, check_answer
 from rotbot.rl.record import last_position, rate_figures, restore, save
 from rotbot.rl.rollout import evaluate_response, rollout
 from rotbot.rl.settings import GrpoConfig
@@ -65,13 +66,13 @@ def train_local(config: GrpoConfig, resume: bool = False, watch: Watch | None = 
             metrics.log(0, evaluate(engine, prompts.validation, config))
         clock = Clock()
         while step < config.steps:
-            figures, groups = local_step(config, engine, learner, curriculum, clock)
-            step, tokens = step + 1, tokens + sum(scored.group.tokens for scored in groups)
+            figures, drawn = local_step(config, engine, learner, curriculum, clock)
+            step, tokens = step + 1, tokens + drawn.tokens
             last = step == config.steps
             if prompts.validation and (last or step % config.eval_every == 0):
                 figures |= evaluate(engine, prompts.validation, config)
             if last or step % config.sample_every == 0:
-                save_samples(folder, step, groups)
+                save_samples(folder, step, drawn.groups)
             figures["tokens"] = tokens
             metrics.log(step, figures)
             if last or step % config.save_every == 0:
@@ -84,37 +85,36 @@ def train_local(config: GrpoConfig, resume: bool = False, watch: Watch | None = 
 
 def local_step(
     config: GrpoConfig, engine: PolicyEngine, learner: Learner, curriculum: Curriculum, clock: Clock
-) -> tuple[Figures, list[ScoredGroup]]:
-    """One step → its figures and all groups drawn for it. Groups without signal are drawn but not trained on; a step
+) -> tuple[Figures, StepGroups]:
+    """One step → its figures and what was drawn for it. Groups without signal are drawn but not trained on; a step
     that has no others makes no update."""
-    groups: list[ScoredGroup] = []
-    useful: list[ScoredGroup] = []
-    for _ in range(1 + config.curriculum.replace):
-        tasks = [curriculum.sample() for _ in range(config.groups - len(useful))]
+    drawn = StepGroups(config.groups, config.curriculum.replace)
+    while drawn.missing:
+        tasks = [curriculum.sample() for _ in range(drawn.missing)]
         with clock.busy("generator"):
-            drawn = rollout(engine, tasks, config, learner.version)
+            groups = rollout(engine, tasks, config, learner.version)
         with clock.busy("reward"):
-            scored = [evaluate_response(group, config.rubric) for group in drawn]
-        for one in scored:
-            curriculum.learn(one)
-        groups += scored
-        useful += [one for one in scored if one.has_signal]
-        if len(useful) == config.groups:
-            break
-    figures = group_figures(groups, learner.version)
-    if useful:
+            drawn.add([evaluate_response(group, config.rubric) for group in groups])
+        for scored in drawn.groups[-len(tasks) :]:
+            curriculum.learn(scored)
+    figures = group_figures(drawn.groups, learner.version)
+    if drawn.useful:
         with clock.busy("trainer"):
-            figures |= update_figures(learner.train_step(useful))
+            figures |= update_figures(learner.train_step(drawn.useful))
         with clock.busy("sync"):
             engine.update_weights(learner.weights())
-    drawn_tokens, trained = (sum(scored.group.tokens for scored in some) for some in (groups, useful))
-    figures |= clock.lap(drawn_tokens, trained) | rate_figures(curriculum)
-    return figures | {"version": learner.version}, groups
+            figures["probe"] = check_answer(learner, ask(engine))
+    figures |= clock.lap(drawn.tokens, sum(scored.group.tokens for scored in drawn.useful))
+    return figures | rate_figures(curriculum) | {"version": learner.version}, drawn
 
 
 def evaluate(engine: Engine, problems: Sequence[Problem], config: GrpoConfig) -> Figures:
-    """Greedy answers to validation problems: the shares that are faithful, right in the end, and lucky."""
-    completions = engine.generate(problems, Sampling(config.max_tokens))
+    """Greedy answers to validation problems, as figures."""
+    return validation_figures(problems, engine.generate(problems, Sampling(config.max_tokens)), config)
+
+
+def validation_figures(problems: Sequence[Problem], completions: Sequence[Completion], config: GrpoConfig) -> Figures:
+    """The figures of greedy answers: the shares that are faithful, right in the end, and lucky; the mean reward."""
     scores = [score(problem, c.text, config.rubric) for problem, c in zip(problems, completions, strict=True)]
     return {
         "validation_faithful": sum(s.faithful for s in scores) / len(scores),

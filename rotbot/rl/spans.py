@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from rotbot.inference.requests import TextStream, decode
 from rotbot.rl.advantages import Span
@@ -25,11 +24,11 @@ class TokenTexts:
 
     def ends(self, tokens: Sequence[int]) -> list[int]:
         """For each token the number of characters of the text up to it and with it."""
-        lengths = [self._length(token) for token in tokens]
-        if None in lengths:
+        lengths = [length for token in tokens if (length := self._length(token)) is not None]
+        if len(lengths) < len(tokens):
             text = TextStream(self._tokenizer)
             lengths = [len(text.push(token)) for token in tokens]
-        return np.cumsum(lengths).tolist()
+        return list(accumulate(lengths))
 
     def _length(self, token: int) -> int | None:
         if token not in self._lengths:
