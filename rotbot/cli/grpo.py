@@ -8,6 +8,9 @@ import typer
 def grpo(
     overrides: list[str] = typer.Argument(None, metavar="[KEY=VALUE]...", help="Settings, e.g. model=PATH."),
     config: str = typer.Option("tiny-grpo", "--config", "-c", help="A shipped recipe's name or a YAML file."),
+    runner: str = typer.Option(
+        "monarch", "--runner", help="monarch: generator, trainer and rewards each in a process; local: all in one."
+    ),
     resume: bool = typer.Option(False, "--resume", help="Continue from the last checkpoint in the output folder."),
     dry_run: bool = typer.Option(False, "--dry-run", help="Check the settings and the data, say what would run."),
     json_output: bool = typer.Option(False, "--json", help="Print the result as JSON on stdout, progress on stderr."),
@@ -24,4 +27,4 @@ def grpo(
 
     from rotbot.rl.report import run_with_progress
 
-    run_with_progress(settings, resume=resume, dry_run=dry_run, as_json=json_output)
+    run_with_progress(settings, runner, resume=resume, dry_run=dry_run, as_json=json_output)

@@ -18,6 +18,7 @@ import monarch.actor
 from monarch.actor import Actor, MeshFailure, ProcMesh, endpoint, this_host
 from torch import Tensor
 
+from rotbot.errors import RotbotError
 from rotbot.inference.engine import Completion, PolicyEngine, Sampling, open_engine
 from rotbot.problem import Problem
 from rotbot.rl.episodes import Group, ScoredGroup, Task
@@ -33,7 +34,7 @@ STOP_SECONDS = 3.0
 """How long a process may take to end by itself."""
 
 
-class RoleLost(Exception):
+class RoleLost(RotbotError):
     """The process of a role has died; what it was asked is not answered."""
 
 
@@ -147,7 +148,7 @@ class Seat:
         except monarch.actor.ActorError as error:
             raise error.exception from error
         except monarch._rust_bindings.monarch_hyperactor.supervision.SupervisionError as error:
-            raise RoleLost(self.name) from error
+            raise RoleLost(f"{self.name}: expected an answer to {name}, its process died: {error!s:.300}") from error
 
     async def stop(self) -> None:
         """End the process, gently if it lets us."""

@@ -1,6 +1,6 @@
 """Between drawing and learning: the groups of one step in the making, and the queue of whole steps.
 
-Staleness is bounded by holding generation back, not by throwing completions away. The completions of step k may be drawn
+Staleness is bounded by holding generation back, not by throwing completions away. Those of a step may be drawn
 when all but ``max_policy_age`` of the steps before it are done and their weights have reached the sampler: so at most
 ``max_policy_age + 1`` steps are open, and what is drawn is never more than ``max_policy_age`` updates behind when it is
 learnt from. 0 is synchronous.

@@ -1,7 +1,7 @@
 """Does the sampler have the trainer's weights? A greedy answer of the one, read by the other, says so.
 
-A stale tensor (vLLM's copy of a tied embedding, say) changes no shape and raises nothing: it only makes every completion
-off policy. So after each update the sampler answers one prompt greedily, and the trainer computes what it would have
+A stale tensor (vLLM's copy of a tied embedding, say) changes no shape and raises nothing: it makes every completion off
+policy. So after each update the sampler answers one prompt greedily, and the trainer computes what it would have
 said at every token.
 """
 

@@ -5,15 +5,24 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Callable
 from dataclasses import asdict
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from rotbot.errors import InputError
 from rotbot.rl.settings import GrpoConfig
 
+if TYPE_CHECKING:
+    from rotbot.rl.local import GrpoResult, Watch
 
-def run_with_progress(config: GrpoConfig, resume: bool, dry_run: bool, as_json: bool) -> None:
+    Runner = Callable[[GrpoConfig, bool, "Watch | None"], GrpoResult]
+
+
+def run_with_progress(config: GrpoConfig, runner: str, resume: bool, dry_run: bool, as_json: bool) -> None:
     """Train unless ``dry_run``, and print what happens (on stderr when ``as_json``)."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
     console = Console(stderr=as_json, highlight=False, soft_wrap=True)
@@ -21,10 +30,10 @@ def run_with_progress(config: GrpoConfig, resume: bool, dry_run: bool, as_json: 
         from datasets import disable_progress_bars
 
         from rotbot.rl.curriculum import load_prompts
-        from rotbot.rl.local import train_local
         from rotbot.rl.record import last_position, settings_of
 
         disable_progress_bars()
+        train = _runner(runner)
         position = last_position(config, resume)
         prompts = load_prompts(config.dataset, config.eval_rows)
     levels = ", ".join(f"level {level}: {len(problems):,}" for level, problems in prompts.train.items())
@@ -58,7 +67,7 @@ def run_with_progress(config: GrpoConfig, resume: bool, dry_run: bool, as_json: 
             if not console.is_terminal or "validation_faithful" in figures:
                 bar.console.print(f"step {step:>5}  {tail}")
 
-        result = train_local(config, resume, watch)
+        result = train(config, resume, watch)
     console.print(
         f"done       {result.steps:,} steps, {result.updates:,} updates, {result.tokens:,} tokens drawn in "
         f"{result.seconds / 60:.1f} min → {result.model}"
@@ -66,3 +75,17 @@ def run_with_progress(config: GrpoConfig, resume: bool, dry_run: bool, as_json: 
     if as_json:
         json.dump({**asdict(result), "model": str(result.model)}, sys.stdout)
         print()
+
+
+def _runner(name: str) -> Runner:
+    if name == "local":
+        from rotbot.rl.local import train_local
+
+        return train_local
+    if name != "monarch":
+        raise InputError(f"runner: expected monarch or local, got {name!r:.80}")
+    if find_spec("monarch") is None:
+        raise InputError("runner: monarch is not installed: pip install 'rotbot[rl]', or use --runner local")
+    from rotbot.rl.controller import train_monarch
+
+    return train_monarch
