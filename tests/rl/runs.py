@@ -27,11 +27,9 @@ configs:
 """
 CODES = {"y = x.T": 0, "y = x.unsqueeze(0)": 0, "y = x.T.unsqueeze(0)": 1, "y = x.unsqueeze(0).squeeze(0)": 1}
 PROBLEMS = [
-    (Problem(code, {"x": [a, b]}, "y"), level)
-    for (code, level), a, b in product(CODES.items(), range(2, 9), range(2, 9))
+    (Problem(code, {"x": shape}, "y"), level) for (code, level), shape in product(CODES.items(), ([2, 3], [4, 5]))
 ]
-VALIDATION = PROBLEMS[::5]
-TRAIN = [one for one in PROBLEMS if one not in VALIDATION]
+VALIDATION = PROBLEMS[::2]
 MODEL = ModelConfig(
     320, dim=48, layers=2, heads=2, kv_heads=1, head_dim=24, ffn_dim=96, rope_base=1e4, max_positions=512
 )
@@ -47,36 +45,35 @@ def write_dataset(folder: Path) -> Path:
 
     (folder / "rl").mkdir(parents=True)
     (folder / "README.md").write_text(CARD)
-    for split, problems in (("train", TRAIN), ("validation", VALIDATION)):
+    for split, problems in (("train", PROBLEMS), ("validation", VALIDATION)):
         rows = [{"prompt": [{"role": "user", "content": p.prompt()}], "level": level} for p, level in problems]
         Dataset.from_list(rows).to_parquet(folder / "rl" / f"{split}-00000-of-00001.parquet")
     return folder
 
 
-def write_model(folder: Path, updates: int) -> Path:
-    """A model after so many updates of supervised training on the problems: at 0 random, at some hundreds perfect."""
-    texts = [text for p, _ in TRAIN for text in (p.prompt(), p.truth().completion())]
-    tokenizer = train_tokenizer(texts, MODEL.vocab_size)
+def write_model(folder: Path, loss_below: float) -> Path:
+    """A model that has learnt the answers to the problems up to a loss per token, and is still unsure of them."""
+    torch.manual_seed(0)
+    rows = [(problem.prompt(), problem.truth().completion()) for problem, _ in PROBLEMS]
+    tokenizer = train_tokenizer([text for row in rows for text in row], MODEL.vocab_size)
     model = build_qwen3(MODEL)
     init_weights(model, 1)
+    pairs = [encode_example(tokenizer, [{"role": "user", "content": prompt}], answer) for prompt, answer in rows]
+    ids = torch.zeros(len(pairs), max(len(a) + len(b) for a, b in pairs), dtype=torch.long)
+    labels = torch.full(ids.shape, -100)
+    for row, (prompt, answer) in enumerate(pairs):
+        ids[row, : len(prompt) + len(answer)] = torch.tensor([*prompt, *answer])
+        labels[row, len(prompt) : len(prompt) + len(answer)] = torch.tensor(answer)
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
-    shuffled = torch.Generator().manual_seed(1)
-    for _ in range(updates):
-        rows = [TRAIN[i][0] for i in torch.randint(len(TRAIN), (32,), generator=shuffled).tolist()]
-        pairs = [
-            encode_example(tokenizer, [{"role": "user", "content": p.prompt()}], p.truth().completion()) for p in rows
-        ]
-        ids = torch.zeros(len(pairs), max(len(a) + len(b) for a, b in pairs), dtype=torch.long)
-        labels = torch.full(ids.shape, -100)
-        for row, (prompt, answer) in enumerate(pairs):
-            ids[row, : len(prompt) + len(answer)] = torch.tensor([*prompt, *answer])
-            labels[row, len(prompt) : len(prompt) + len(answer)] = torch.tensor(answer)
+    for _ in range(600):
         loss = F.cross_entropy(model(ids)[:, :-1].flatten(0, 1), labels[:, 1:].flatten())
+        if loss.item() < loss_below:
+            save_folder(folder, model, MODEL, tokenizer)
+            return folder
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    save_folder(folder, model, MODEL, tokenizer)
-    return folder
+    raise AssertionError(f"the answers were not learnt in 600 updates (loss {loss.item():.3f})")
 
 
 def make_config(*overrides: str) -> GrpoConfig:

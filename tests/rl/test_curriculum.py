@@ -13,7 +13,7 @@ from rotbot.rl.episodes import Group
 from rotbot.rl.rollout import evaluate_response
 from rotbot.rl.settings import CurriculumSection
 from tests.memorized import tokenizer
-from tests.rl.runs import PROBLEMS, TRAIN, VALIDATION
+from tests.rl.runs import PROBLEMS, VALIDATION
 
 PROMPTS = Prompts({level: [p for p, of in PROBLEMS if of == level] for level in (0, 1)}, [])
 
@@ -28,9 +28,11 @@ def answered(task, right):
 
 
 def test_prompts_come_from_the_configuration_rl(rl_dataset):
-    prompts = load_prompts(str(rl_dataset), 7)
-    assert {level: len(problems) for level, problems in prompts.train.items()} == Counter(level for _, level in TRAIN)
-    assert list(prompts.validation) == [problem for problem, _ in VALIDATION[:7]]
+    prompts = load_prompts(str(rl_dataset), 3)
+    assert {level: len(problems) for level, problems in prompts.train.items()} == Counter(
+        level for _, level in PROBLEMS
+    )
+    assert list(prompts.validation) == [problem for problem, _ in VALIDATION[:3]]
 
 
 def test_a_mastered_level_makes_room():
