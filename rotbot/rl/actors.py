@@ -6,7 +6,6 @@ The only module that imports monarch. Names and endpoints are torchforge's: ``Ge
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 import signal
@@ -15,7 +14,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import monarch.actor
-from monarch.actor import Actor, MeshFailure, ProcMesh, endpoint, this_host
+from monarch.actor import Actor, MeshFailure, endpoint, this_host
 from torch import Tensor
 
 from rotbot.errors import RotbotError
@@ -29,9 +28,6 @@ from rotbot.rl.record import restore, save
 from rotbot.rl.rollout import evaluate_response, rollout
 from rotbot.rl.settings import GrpoConfig
 from rotbot.sft.checkpoint import Position
-
-STOP_SECONDS = 3.0
-"""How long a process may take to end by itself."""
 
 
 class RoleLost(RotbotError):
@@ -131,14 +127,12 @@ class Seat:
 
     def __init__(self, name: str, kind: type[Actor], *arguments: Any) -> None:
         self.name, self._kind, self._arguments = name, kind, arguments
-        self._processes: ProcMesh | None = None
         self._actor: Any = None
         self.pid = 0
 
     async def start(self) -> None:
         """A process with a fresh actor; returns when it is ready. Raises :class:`RoleLost` if it dies before."""
-        self._processes = this_host().spawn_procs(name=self.name)
-        self._actor = self._processes.spawn(self.name, self._kind, *self._arguments)
+        self._actor = this_host().spawn_procs(name=self.name).spawn(self.name, self._kind, *self._arguments)
         self.pid = await self.call("pid")
 
     async def call(self, name: str, *arguments: Any) -> Any:
@@ -150,13 +144,10 @@ class Seat:
         except monarch._rust_bindings.monarch_hyperactor.supervision.SupervisionError as error:
             raise RoleLost(f"{self.name}: expected an answer to {name}, its process died: {error!s:.300}") from error
 
-    async def stop(self) -> None:
-        """End the process, gently if it lets us."""
-        if self._processes is not None:
-            with contextlib.suppress(TimeoutError, RuntimeError):  # it may be dead, or busy: the signal takes both
-                await asyncio.wait_for(self._processes.stop(), STOP_SECONDS)
+    def stop(self) -> None:
+        """End the process. It holds nothing that is not in a checkpoint or with who asked for it."""
         if self.pid:
-            with contextlib.suppress(ProcessLookupError):
+            with contextlib.suppress(ProcessLookupError):  # it has died before
                 os.kill(self.pid, signal.SIGKILL)
 
 

@@ -13,6 +13,7 @@ counted as lost. If the trainer dies, what it learnt since its last checkpoint i
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections import Counter
 from dataclasses import dataclass, field
@@ -79,6 +80,7 @@ async def _train(config: GrpoConfig, resume: bool, watch: Watch | None) -> GrpoR
     run = _Run(config, load_prompts(config.dataset, config.eval_rows), watch, seats)
     try:
         await asyncio.gather(*[seat.start() for seat in seats.values()])
+        _note_processes(run)
         while True:
             try:
                 step, tokens, figures = await _session(run, resume)
@@ -88,7 +90,8 @@ async def _train(config: GrpoConfig, resume: bool, watch: Watch | None) -> GrpoR
                 await _revive(run, "trainer")
                 resume = True
     finally:
-        await asyncio.gather(*[seat.stop() for seat in seats.values()], return_exceptions=True)
+        for seat in seats.values():
+            seat.stop()
     return GrpoResult(
         Path(config.output) / "model", step, int(figures.get("version", 0)), tokens, figures, time.monotonic() - began
     )
@@ -225,7 +228,15 @@ async def _revive(run: _Run, role: str) -> None:
         except RoleLost:
             run.count(role)
         else:
+            _note_processes(run)
             return
+
+
+def _note_processes(run: _Run) -> None:
+    """``processes.json``: each role's process, for whoever wants to look at it (or to kill it)."""
+    path = Path(run.config.output) / "processes.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({role: seat.pid for role, seat in run.seats.items()}))
 
 
 async def _ask_judge(run: _Run, groups: list[Group]) -> Any:
