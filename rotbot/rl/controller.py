@@ -161,6 +161,7 @@ async def _learn(
             run.clock.add("trainer", seconds)
             figures |= update_figures(update) | {"probe": await _sync(run)}
             version = _version(run)
+        state = curriculum.state_dict()  # before the next step may draw: a resumed run draws it again
         buffer.release()
         step, tokens = step + 1, tokens + drawn.tokens
         figures |= run.clock.lap(drawn.tokens, sum(scored.group.tokens for scored in drawn.useful))
@@ -173,7 +174,7 @@ async def _learn(
             save_samples(Path(config.output), step, drawn.groups)
         metrics.log(step, figures)
         if last or step % config.save_every == 0:
-            await run.seats["trainer"].call("save", step, tokens, curriculum.state_dict())
+            await run.seats["trainer"].call("save", step, tokens, state)
         if run.watch is not None:
             run.watch(step, figures)
     return step, tokens, figures
