@@ -188,8 +188,9 @@ def _version(run: _Run) -> int:
 async def _sync(run: _Run) -> float:
     """Bring the trainer's weights to the generator, and see that they are there → the probe's difference."""
     began = time.perf_counter()
-    run.weights = await run.seats["trainer"].call("push_weights")
-    answer = await _ask_generator(run, "update_weights", *run.weights)
+    weights, version = await run.seats["trainer"].call("push_weights")
+    run.weights = weights, version
+    answer = await _ask_generator(run, "update_weights", weights, version)
     difference = await run.seats["trainer"].call("check_answer", answer)
     run.clock.add("sync", time.perf_counter() - began)
     return difference
