@@ -31,7 +31,7 @@ PROBLEMS = [
 ]
 VALIDATION = PROBLEMS[::2]
 MODEL = ModelConfig(
-    320, dim=48, layers=2, heads=2, kv_heads=1, head_dim=24, ffn_dim=96, rope_base=1e4, max_positions=512
+    320, dim=48, layers=2, heads=2, kv_heads=1, head_dim=32, ffn_dim=96, rope_base=1e4, max_positions=512
 )
 SMALL = (
     "groups=4", "samples=4", "max_tokens=64", "max_prompt=96", "pack_tokens=1024", "precision=float32", "compile=false",
