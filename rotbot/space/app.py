@@ -18,7 +18,7 @@ from rotbot.space.examples import EXAMPLES, Example
 from rotbot.space.forms import names_of
 from rotbot.space.links import MAX_ARGUMENTS, Filled, command, from_query, to_query
 from rotbot.space.picture import picture
-from rotbot.space.service import Done, Loading, Service, Settings, Stopped, Waiting, Writing
+from rotbot.space.service import Done, Loading, Service, Stopped, Waiting, Writing
 
 CSS = Path(__file__).parent / "style.css"
 _PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
@@ -26,9 +26,12 @@ _COPY_LINK = """(query) => { const url = location.origin + location.pathname + '
   history.replaceState(null, '', url); navigator.clipboard && navigator.clipboard.writeText(url); return query; }"""
 
 
-def build(models: tuple[str, ...] = ("embedded",), engine: str = "auto", settings: Settings | None = None) -> gr.Blocks:
-    """The whole app; ``models`` are offered in the picker, the first is chosen. Call :func:`launch` on it."""
-    service = Service(opener(engine), settings)
+def build(models: tuple[str, ...] = ("embedded",), service: Service | None = None) -> gr.Blocks:
+    """The whole app; ``models`` are offered in the picker, the first is chosen. Call :func:`launch` on it.
+
+    ``service`` answers the visitors; without one it is a new one that opens vLLM where it is installed.
+    """
+    service = service or Service(opener("auto"))
     first = EXAMPLES[0]
     with gr.Blocks(title="rotbot: tensor shapes, step by step", analytics_enabled=False) as page:
         gr.Markdown("# Tensor shapes, step by step\nA small model works out every shape; TorchFX checks each step.")
