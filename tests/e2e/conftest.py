@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import socket
 from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
@@ -36,12 +35,6 @@ class Site:
         return f"{self.url}?{urlencode({'code': code, 'target': target} | {f'arg.{k}': v for k, v in shapes.items()})}"
 
 
-def free_port():
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
-
-
 @pytest.fixture(scope="session")
 def chromium():
     with sync_playwright() as playwright:
@@ -52,7 +45,7 @@ def chromium():
 
 
 @pytest.fixture(scope="module")
-def running_site():
+def running_site(free_port):
     site = Site()
     service = Service(site.open_engine)
     page = build(service=service)
