@@ -50,7 +50,9 @@ def running_site(free_port):
     service = Service(site.open_engine)
     page = build(service=service)
     worker_pid()
-    _, site.url, _ = launch(page, server_name="127.0.0.1", server_port=free_port(), prevent_thread_lock=True, quiet=True)
+    _, site.url, _ = launch(
+        page, server_name="127.0.0.1", server_port=free_port(), prevent_thread_lock=True, quiet=True
+    )
     yield site
     page.close(verbose=False)
     service.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from itertools import pairwise
 
 import pytest
 
@@ -69,7 +70,7 @@ def test_a_request_is_placed_loaded_written_and_done(serve, engines):
     assert kinds[:2] == [Waiting, Loading]
     assert set(kinds[2:-1]) == {Writing}
     texts = [event.text for event in visitor.events if isinstance(event, Writing)]
-    assert all(later.startswith(text) for text, later in zip(texts, texts[1:], strict=False))
+    assert all(later.startswith(text) for text, later in pairwise(texts))
 
 
 def test_many_share_an_engine_and_each_gets_its_own_answer(serve, engines):
