@@ -17,6 +17,7 @@ from rotbot.space.api import add_endpoints
 from rotbot.space.examples import EXAMPLES, Example
 from rotbot.space.forms import names_of
 from rotbot.space.links import MAX_ARGUMENTS, Filled, command, from_query, to_query
+from rotbot.space.looks import theme
 from rotbot.space.picture import picture
 from rotbot.space.service import Done, Loading, Service, Stopped, Waiting, Writing
 
@@ -24,6 +25,8 @@ CSS = Path(__file__).parent / "style.css"
 _PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 _COPY_LINK = """(query) => { const url = location.origin + location.pathname + '?' + query;
   history.replaceState(null, '', url); navigator.clipboard && navigator.clipboard.writeText(url); return query; }"""
+_SHOW_ANSWER = """() => { const answer = document.querySelector('.answer');
+  if (answer.getBoundingClientRect().top > innerHeight / 2) answer.scrollIntoView(); }"""
 
 
 def build(models: tuple[str, ...] = ("embedded",), service: Service | None = None) -> gr.Blocks:
@@ -58,7 +61,7 @@ def build(models: tuple[str, ...] = ("embedded",), service: Service | None = Non
                     chosen = [(gr.Button(example.title, size="sm", min_width=120), example) for example in EXAMPLES]
                 with gr.Row():
                     link = gr.Button("Copy link to this problem", size="sm")
-                local = gr.Code("", language="shell", label="Run this locally", interactive=False, lines=1)
+                local = gr.Code("", language=None, label="Run this locally", interactive=False, lines=1)
             with gr.Column(scale=7, min_width=320, elem_classes="answer"):
                 note, steps, judged = gr.HTML(), gr.HTML(elem_id="steps"), gr.HTML(elem_id="verdict")
                 fault = gr.HTML(elem_id="fault")
@@ -102,6 +105,7 @@ def build(models: tuple[str, ...] = ("embedded",), service: Service | None = Non
             answer, [code, target, names, model, tokens, temperature, *rows], [note, steps, judged, written],
             concurrency_limit=None, **_PRIVATE,
         )  # fmt: skip
+        run.click(None, js=_SHOW_ANSWER, **_PRIVATE)  # on a phone it is below the form
         stop.click(lambda: views.status("Stopped."), None, note, cancels=[ran], **_PRIVATE)
         for button, example in chosen:
             button.click(lambda example=example: example_fields(example), None, [code, *filling], **_PRIVATE).then(
@@ -115,7 +119,7 @@ def build(models: tuple[str, ...] = ("embedded",), service: Service | None = Non
 def launch(page: gr.Blocks, **options: Any) -> Any:
     """Serve the app with its looks; ``options`` are those of ``gr.Blocks.launch``."""
     return page.launch(
-        theme=gr.themes.Soft(),
+        theme=theme(),
         css_paths=CSS,
         footer_links=["api", "settings"],
         ssr_mode=False,
