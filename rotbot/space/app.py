@@ -56,12 +56,12 @@ def build(models: tuple[str, ...] = ("embedded",), service: Service | None = Non
                 with gr.Row():
                     run = gr.Button("Run the model", variant="primary", elem_id="run")
                     stop = gr.Button("Stop", elem_id="stop")
-                gr.Markdown("### Examples")
+                gr.Markdown("## Examples")
                 with gr.Row(elem_id="examples"):
                     chosen = [(gr.Button(example.title, size="sm", min_width=120), example) for example in EXAMPLES]
                 with gr.Row():
                     link = gr.Button("Copy link to this problem", size="sm")
-                local = gr.Code("", language=None, label="Run this locally", interactive=False, lines=1)
+                local = gr.Textbox(label="Run this locally", interactive=False, max_lines=4, buttons=["copy"])
             with gr.Column(scale=7, min_width=320, elem_classes="answer"):
                 note, steps, judged = gr.HTML(), gr.HTML(elem_id="steps"), gr.HTML(elem_id="verdict")
                 fault = gr.HTML(elem_id="fault")
