@@ -171,7 +171,7 @@ def test_the_page_is_used_with_the_keyboard_alone(visit, site):
 
 
 def least_contrast_of_code(page):
-    """The least contrast of a highlighted word with the editor, its ``brightness`` filter counted (WCAG 2.2's formula)."""
+    """The least contrast of a highlighted word, its ``brightness`` filter counted (WCAG 2.2's formula)."""
     found = page.evaluate(
         """() => {
           const rgb = (text) => text.match(/[\\d.]+/g).map(Number);
