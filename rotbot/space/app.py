@@ -42,7 +42,8 @@ def build(models: tuple[str, ...] = ("embedded",), service: Service | None = Non
         query = gr.Textbox(visible=False)
         with gr.Row():
             with gr.Column(scale=5, min_width=320):
-                code = gr.Code(first.code, language="python", label="PyTorch code", lines=7, max_lines=18)
+                code = gr.Code(first.code, language="python", label="PyTorch code", lines=7, max_lines=18,
+                               wrap_lines=True)  # fmt: skip
                 rows = [
                     gr.Textbox(visible=False, max_lines=1, placeholder="2, 3 or 3,5:int64 or B, T, 64")
                     for _ in range(MAX_ARGUMENTS)
