@@ -26,7 +26,7 @@ def test_time_to_the_ground_truth(free_port):
     page = build(service=service)
     worker_pid()
     _, url, _ = launch(page, server_name="127.0.0.1", server_port=free_port(), prevent_thread_lock=True, quiet=True)
-    client = Client(url, verbose=False, analytics_enabled=False)
+    client = Client(url, verbose=False, analytics_enabled=False, httpx_kwargs={"timeout": 60})
     medians = [median(truth_seconds(client, VISITORS, 200 + 100 * turn)) for turn in range(TURNS)]
     client.close()
     page.close(verbose=False)

@@ -16,7 +16,7 @@ PATIENCE = 120
 
 @pytest.fixture(scope="module")
 def client(app_url):
-    one = Client(app_url, verbose=False, analytics_enabled=False)
+    one = Client(app_url, verbose=False, analytics_enabled=False, httpx_kwargs={"timeout": PATIENCE})
     yield one
     one.close()
 
