@@ -79,7 +79,9 @@ def build(models: tuple[str, ...] = ("embedded",), service: Service | None = Non
             return await _truth(_filled(code, target, names, shapes))
 
         def fields(code: str, names: list[str], target: str | None, *shapes: str) -> list[Any]:
-            return _fields(code, target, dict(zip(names, shapes, strict=False)))
+            shown = _fields(code, target, dict(zip(names, shapes, strict=False)))
+            same = shown[0] == names  # then a shape that is being typed must not be overwritten
+            return [*shown[:2], *[gr.skip()] * MAX_ARGUMENTS] if same else shown
 
         async def answer(
             code: str, target: str | None, names: list[str], model: str, tokens: float, temperature: float, *shapes: str
