@@ -34,8 +34,7 @@ _BROADCAST = frozenset(
     char byte data imag index_add index_copy index_fill cpu cuda requires_grad_ cat concat concatenate stack hstack
     vstack dstack column_stack row_stack truediv floordiv mod lshift rshift and_ or_ xor pos invert iadd isub imul
     itruediv ifloordiv imod ipow iand ior ixor ilshift irshift setitem slice_scatter select_scatter diagonal_scatter
-    complex polar take index_select trapezoid cumulative_trapezoid cross vecdot embedding view_as_complex
-    view_as_real
+    complex polar take trapezoid cumulative_trapezoid cross vecdot view_as_complex view_as_real
     """.split()
 )
 """Operations whose result and work are about as large as their tensors broadcast, or laid side by side."""
@@ -92,6 +91,8 @@ def work(target: str, args: tuple[Any, ...], kwargs: dict[str, Any], metas: list
         return sizes[0]
     if name in _PRODUCTS and len(metas) > 1:
         return math.prod(sizes[:2]) // (_CHEAP_PRODUCT * _last(metas[0].shape))
+    if name == "embedding" and len(metas) > 1:
+        return max(sizes[0] * _last(metas[1].shape), sizes[1] * _last(metas[0].shape), *sizes)
     if name in _ADDED_PRODUCTS and len(metas) > 2:
         return sizes[0] + math.prod(sizes[1:]) // (_CHEAP_PRODUCT * _last(metas[1].shape))
     literals = _literals((args, kwargs)) ** _exponent(name)
