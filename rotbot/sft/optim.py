@@ -111,10 +111,11 @@ def build_optimizers(
 
     ``dtype`` is that of Muon's matrix products.
     """
-    matrices = [p for n, p in model.named_parameters() if n.startswith("layers.") and p.ndim == 2]
-    rest = [p for n, p in model.named_parameters() if not (n.startswith("layers.") and p.ndim == 2)]
+    trained = {n: p for n, p in model.named_parameters() if p.requires_grad}
+    matrices = [p for n, p in trained.items() if n.startswith("layers.") and p.ndim == 2]
+    rest = [p for n, p in trained.items() if not (n.startswith("layers.") and p.ndim == 2)]
     groups: list[dict[str, Any]] = [{"params": rest, "weight_decay": 0.0, "matrices": False}]
-    if name == "adamw":
+    if name == "adamw" or not rest:
         groups.append({"params": matrices, "weight_decay": weight_decay, "matrices": True})
     adamw = torch.optim.AdamW(groups, lr=0.0, betas=betas, eps=1e-8, fused=True)
     return Optimizers(Muon(matrices, momentum, weight_decay, dtype) if name == "muon" else None, adamw)

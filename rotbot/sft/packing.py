@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
@@ -40,6 +40,13 @@ class Pack:
     rows_M: Tensor
     targets_M: Tensor
     owners_M: Tensor
+
+    def to(self, device: torch.device) -> Pack:
+        """The pack with its tensors on ``device``; itself if they are there."""
+        if self.tokens_N.device == device:
+            return self
+        moved = {f.name: getattr(self, f.name).to(device) for f in fields(self) if f.name != "samples"}
+        return replace(self, **moved)
 
 
 def plan_epoch(lengths: np.ndarray, pack_tokens: int, seed: int, epoch: int | None) -> list[tuple[int, ...]]:
