@@ -9,7 +9,7 @@ import typer
 
 
 def sft(
-    overrides: list[str] = typer.Argument(None, metavar="[KEY=VALUE]...", help="Settings, e.g. data.dataset=PATH."),
+    overrides: list[str] = typer.Argument(None, metavar="[KEY=VALUE]...", help="Settings, e.g. dataset=PATH model=ID optimizer.lr=1e-3."),
     config: str = typer.Option("tiny", "--config", "-c", help="A shipped recipe's name or a YAML file."),
     resume: bool = typer.Option(False, "--resume", help="Continue from the last checkpoint in the output folder."),
     dry_run: bool = typer.Option(False, "--dry-run", help="Check the settings and the data, say what would run."),
@@ -20,13 +20,13 @@ def sft(
 ) -> None:
     """Train a model on the completions of a dataset: packed, resumable, fast on a CPU.
 
-    Example: rotbot sft --config tiny data.dataset=DATA output=runs/tiny
+    Example: rotbot sft --config tiny dataset=DATA output=runs/tiny
     """
     from rotbot.config import apply_overrides, build, read_yaml
     from rotbot.recipes import find_recipe
-    from rotbot.sft.config import SftConfig
+    from rotbot.sft.config import SftConfig, expand_keys
 
-    settings = build(SftConfig, apply_overrides(read_yaml(find_recipe(config)), overrides or []))
+    settings = build(SftConfig, apply_overrides(read_yaml(find_recipe(config)), expand_keys(overrides or [])))
 
     from rotbot.sft.report import run_with_progress
 

@@ -115,7 +115,7 @@ def build_optimizers(
     matrices = [p for n, p in trained.items() if n.startswith("layers.") and p.ndim == 2]
     rest = [p for n, p in trained.items() if not (n.startswith("layers.") and p.ndim == 2)]
     groups: list[dict[str, Any]] = [{"params": rest, "weight_decay": 0.0, "matrices": False}]
-    if name == "adamw" or not rest:
+    if name == "adamw":
         groups.append({"params": matrices, "weight_decay": weight_decay, "matrices": True})
     adamw = torch.optim.AdamW(groups, lr=0.0, betas=betas, eps=1e-8, fused=True)
     return Optimizers(Muon(matrices, momentum, weight_decay, dtype) if name == "muon" else None, adamw)

@@ -144,6 +144,10 @@ class PackStream:
         """How many packs the current epoch has (another epoch's may differ by a few)."""
         return len(self._plan)
 
+    def peek(self) -> tuple[int, ...]:
+        """What :meth:`next` will give, unless the epoch is at its end: then its last pack."""
+        return self._plan[min(self.index, len(self._plan) - 1)]
+
     def next(self) -> tuple[int, ...]:
         """The samples of the next pack; after an epoch's last comes the next epoch's first."""
         if self.index == len(self._plan):

@@ -6,12 +6,18 @@ import json
 import os
 import sys
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
 from rotbot.sft.config import SftConfig
+
+if TYPE_CHECKING:
+    from rotbot.sft.run import Run
+
+SHOWN_SAMPLES = 3
 
 
 def run_with_progress(config: SftConfig, resume: bool, dry_run: bool, as_json: bool) -> None:
@@ -33,7 +39,8 @@ def run_with_progress(config: SftConfig, resume: bool, dry_run: bool, as_json: b
     with console.status("encoding the data") as status:
         run = build_run(config, status.update, join_world())
     console.print(
-        f"model      {run.parameters() / 1e6:.2f}M parameters, vocabulary {run.model_config.vocab_size}, "
+        f"model      {run.parameters() / 1e6:.2f}M parameters, {run.trained_parameters() / 1e6:.2f}M of them trained, "
+        f"vocabulary {run.model_config.vocab_size}, "
         f"{str(run.forward.dtype).removeprefix('torch.')} products"
     )
     for name, samples in (("train", run.train), ("validation", run.validation)):
@@ -45,8 +52,7 @@ def run_with_progress(config: SftConfig, resume: bool, dry_run: bool, as_json: b
         f"{run.total * run.packs_per_step / run.stream.packs_per_epoch:.2f} epochs"
     )
     if dry_run:
-        if as_json and not quiet:
-            print(json.dumps({"parameters": run.parameters(), "steps": run.total, "settings": run.settings()}))
+        _say_dry_run(run, console, as_json and not quiet)
         return
     columns = (
         TextColumn("step {task.completed:>6.0f}/{task.total:.0f}"), BarColumn(),
@@ -75,3 +81,27 @@ def run_with_progress(config: SftConfig, resume: bool, dry_run: bool, as_json: b
     if as_json and not quiet:
         json.dump({**asdict(result), "model": str(result.model)}, sys.stdout)
         print()
+
+
+def _say_dry_run(run: Run, console: Console, as_json: bool) -> None:
+    from rotbot.sft.estimate import estimate, first_pack
+
+    memory, texts = estimate(run), first_pack(run)
+    if as_json:
+        tokens = {"train": int(run.train.offsets[-1]), "validation": int(run.validation.offsets[-1])}
+        found = {
+            "parameters": run.parameters(), "trained_parameters": run.trained_parameters(), "tokens": tokens,
+            "steps": run.total, "step_tokens": run.config.batch.step_tokens, "settings": run.settings(),
+            "memory_bytes": {**asdict(memory), "total": memory.total}, "first_pack": texts,
+        }  # fmt: skip
+        print(json.dumps(found))
+        return
+    parts = ", ".join(f"{name} {_bytes(count)}" for name, count in asdict(memory).items())
+    console.print(f"memory     about {_bytes(memory.total)} a process: {parts}")
+    console.print(f"first pack {len(texts)} samples; the loss is on what stands in ⟦ ⟧", markup=False)
+    for text in texts[:SHOWN_SAMPLES]:
+        console.print(f"\n{text}", markup=False)
+
+
+def _bytes(count: int) -> str:
+    return f"{count / 1e9:.2f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"

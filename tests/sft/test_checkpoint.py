@@ -45,6 +45,6 @@ def test_a_damaged_checkpoint_is_named(tmp_path):
 
 
 def test_other_settings_are_listed():
-    check_settings(at(3, None), {"optimizer.lr": 0.1})
+    check_settings(at(3, None), {"optimizer.lr": 0.1, "lora.rank": 0}, {"lora.rank": 0})
     with pytest.raises(ConfigError, match=r"step 3: optimizer\.lr was 0\.1, now 0\.2; seed was None, now 1"):
-        check_settings(at(3, None), {"optimizer.lr": 0.2, "seed": 1})
+        check_settings(at(3, None), {"optimizer.lr": 0.2, "seed": 1}, {})

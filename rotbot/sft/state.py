@@ -1,0 +1,36 @@
+"""What a checkpoint holds of a run, and the way back; whole tensors, whether the run is spread over processes or not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor
+
+from rotbot.sft.run import Run
+from rotbot.sft.sharding import spread, spread_optimizer, whole
+
+
+def capture(run: Run) -> dict[str, Any]:
+    """The trained weights and the optimizers' state. Each process of the run must call this."""
+    trained = {name for name, parameter in run.model.named_parameters() if parameter.requires_grad}
+    model = {name: value for name, value in run.model.state_dict().items() if name in trained}
+    return whole({"model": model, "optimizers": run.optimizers.state_dict()})
+
+
+def restore(run: Run, state: dict[str, Any]) -> None:
+    """Take over what :func:`capture` gave; weights that are not trained stay."""
+    own = run.model.state_dict()
+    weights = {name: spread(value, own[name]) for name, value in state["model"].items()}
+    run.model.load_state_dict({**own, **weights})
+    optimizers = dict(state["optimizers"])
+    groups = run.optimizers.adamw.param_groups
+    optimizers["adamw"] = spread_optimizer(optimizers["adamw"], [p for group in groups for p in group["params"]])
+    run.optimizers.load_state_dict(optimizers)
+
+
+def exported(run: Run, trained: dict[str, Tensor] | None = None) -> dict[str, Tensor]:
+    """The weights of a plain model: the run's, or a checkpoint's ``trained`` ones among the run's; adapters merged.
+
+    Each process of the run must call this.
+    """
+    return run.plain_state({**whole(run.model.state_dict()), **(trained or {})})
