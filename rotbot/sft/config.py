@@ -101,7 +101,8 @@ class SftConfig:
     the matrix products; weights stay float32); ``save_dtype`` that of the model it writes; ``threads`` 0 means torch's
     default. ``recompute`` saves memory: the layers' inner values are computed again in the backward. ``shard`` spreads
     weights and optimizer state over the processes (FSDP2) instead of repeating them. ``log_every``, ``eval_every`` and
-    ``save_every`` count optimizer steps; ``export`` is which checkpoint becomes the model, ``last`` or ``best``."""
+    ``save_every`` count optimizer steps; ``export`` is which checkpoint becomes the model, ``last`` or ``best``;
+    ``trackio`` is a project of trackio's to log to, beside TensorBoard's files with ``tensorboard``."""
 
     output: str = "runs/sft"
     seed: int = 0

@@ -14,7 +14,7 @@ import numpy as np
 from rotbot.errors import InputError
 from rotbot.hub.fetch import dataset_folder
 from rotbot.models.folders import atomic_folder
-from rotbot.models.tokenizer import end_ids, load_tokenizer, prompt_text, train_tokenizer
+from rotbot.models.tokenizer import end_ids, load_tokenizer, open_thinking, prompt_text, train_tokenizer
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -196,6 +196,7 @@ def prepare(
     marker = cache / "key.json"
     if not marker.is_file() or json.loads(marker.read_text()) != key:
         learned = load_tokenizer(tokenizer) if tokenizer else learn_tokenizer(train, vocab_size)
+        open_thinking(learned)
         with atomic_folder(cache) as folder:
             learned.save_pretrained(folder / "tokenizer")
             save_samples(folder / "train.npz", encode(train, learned, max_length, note))

@@ -102,7 +102,7 @@ def train(run: Run, resume: bool = False, watch: Callable[[Progress], None] | No
     stopped = 0 < patience <= stale
     validation: Validation | None = None
     leads = run.world.leads
-    with Metrics(run.folder, step, config.tensorboard) if leads else nullcontext() as metrics:
+    with Metrics(run.folder, step, config.tensorboard, config.trackio, settings) if leads else nullcontext() as metrics:
         since, tokens_since = started, tokens
         while step < run.total and not stopped:
             factor = lr_factor(step, run.total, config.schedule.warmup, config.schedule.floor)

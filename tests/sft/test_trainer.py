@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from rotbot.errors import ConfigError
-from rotbot.sft.checkpoint import list_checkpoints
+from rotbot.sft.checkpoint import list_checkpoints, load_checkpoint
 from rotbot.sft.run import build_run
 from rotbot.sft.trainer import TrainingDiverged, train
 
@@ -131,3 +131,35 @@ def test_adamw_alone_learns_too(make_config):
     train(run)
     losses = [line["loss"] for line in lines(run)]
     assert losses[-1] < 0.7 * losses[0]
+
+
+STALE = [
+    "schedule.steps=60", "schedule.patience=2", "eval_every=2", "save_every=50", "optimizer.lr=0.1",
+    "optimizer.other_lr=0.1", "data.train_rows=4", "batch.step_tokens=512", "log_every=100",
+]  # fmt: skip
+
+
+def test_a_run_whose_validation_no_longer_falls_ends_and_its_best_weights_become_the_model(make_config):
+    from rotbot.models.weights import load_folder
+
+    run = build_run(make_config(*STALE, "export=best"))
+    result = train(run)
+    assert result.stopped_early
+    assert result.steps < 60
+    scores = {line["step"]: line["validation_loss"] for line in lines(run)}
+    best = min(scores, key=scores.get)
+    assert result.steps == best + 4  # two validations that were no better
+    assert [p.step for p in list_checkpoints(run.folder / "checkpoints")] == [best, result.steps]
+    assert result.validation.loss == pytest.approx(scores[best], rel=1e-6)
+    saved = load_checkpoint(run.folder / "checkpoints", list_checkpoints(run.folder / "checkpoints")[0])["model"]
+    exported = load_folder(result.model)[0].state_dict()
+    assert all(torch.equal(exported[name], value) for name, value in saved.items())
+    again = train(build_run(make_config(*STALE, "export=best")), resume=True)
+    assert (again.steps, again.stopped_early) == (result.steps, True)
+
+
+def test_without_patience_a_run_goes_on_and_the_last_weights_become_the_model(make_config):
+    run = build_run(make_config(*STALE, "schedule.patience=0", "schedule.steps=20"))
+    result = train(run)
+    assert (result.steps, result.stopped_early) == (20, False)
+    assert result.validation.loss > min(line["validation_loss"] for line in lines(run))
