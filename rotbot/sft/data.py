@@ -174,11 +174,12 @@ def load_samples(path: Path) -> Samples:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A run's tokenizer and its encoded splits."""
+    """A run's tokenizer and its encoded splits. ``revision`` is the commit of a dataset from the Hub."""
 
     tokenizer: PreTrainedTokenizerBase
     train: Samples
     validation: Samples
+    revision: str | None
 
 
 def prepare(
@@ -202,9 +203,11 @@ def prepare(
             save_samples(folder / "train.npz", encode(train, learned, max_length, note))
             save_samples(folder / "validation.npz", encode(validation, learned, max_length))
             (folder / marker.name).write_text(json.dumps(key))
+    folder = dataset_folder(dataset, name)
     return Prepared(
-        load_tokenizer(cache / "tokenizer"), load_samples(cache / "train.npz"), load_samples(cache / "validation.npz")
-    )
+        load_tokenizer(cache / "tokenizer"), load_samples(cache / "train.npz"), load_samples(cache / "validation.npz"),
+        folder.name if folder.parent.name == "snapshots" else None,
+    )  # fmt: skip
 
 
 def _identity(data: Dataset) -> list[Any]:

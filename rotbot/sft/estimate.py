@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from rotbot.sft.run import Run
 
 
-
 @dataclass(frozen=True, slots=True)
 class Memory:
     """Bytes that one process will hold, by calculation: ``weights``, ``gradients``, ``optimizer`` state, and

@@ -22,7 +22,12 @@ class Metrics:
     """
 
     def __init__(
-        self, folder: Path, step: int, tensorboard: bool, trackio: str | None = None, settings: dict[str, Any] | None = None
+        self,
+        folder: Path,
+        step: int,
+        tensorboard: bool,
+        trackio: str | None = None,
+        settings: dict[str, Any] | None = None,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / "metrics.jsonl"

@@ -13,6 +13,7 @@ from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainin
 from rich.progress import Progress as Bar
 
 from rotbot.sft.config import SftConfig
+from rotbot.sft.publish import Destination, check_account, check_publish, publish
 
 if TYPE_CHECKING:
     from rotbot.sft.run import Run
@@ -20,8 +21,11 @@ if TYPE_CHECKING:
 SHOWN_SAMPLES = 3
 
 
-def run_with_progress(config: SftConfig, resume: bool, dry_run: bool, as_json: bool) -> None:
-    """Build the run, train it unless ``dry_run``, and print what happens (on stderr when ``as_json``).
+def run_with_progress(
+    config: SftConfig, resume: bool, dry_run: bool, as_json: bool, destination: Destination | None = None
+) -> None:
+    """Build the run, train it unless ``dry_run``, and print what happens (on stderr when ``as_json``). With a
+    ``destination`` on the Hub the first process asks before training whether it may push there, and pushes after.
 
     Of several processes (see :mod:`rotbot.sft.parallel`) the first one prints.
     """
@@ -36,6 +40,8 @@ def run_with_progress(config: SftConfig, resume: bool, dry_run: bool, as_json: b
         from rotbot.sft.trainer import Progress, train
 
         disable_progress_bars()
+    if destination is not None and not quiet:
+        check_account(destination, console.print)
     with console.status("encoding the data") as status:
         run = build_run(config, status.update, join_world())
     console.print(
@@ -51,6 +57,8 @@ def run_with_progress(config: SftConfig, resume: bool, dry_run: bool, as_json: b
         f"schedule   {run.total:,} steps of {config.batch.step_tokens:,} tokens, "
         f"{run.total * run.packs_per_step / run.stream.packs_per_epoch:.2f} epochs"
     )
+    if destination is not None and not quiet:
+        check_publish(run, destination, console.print)
     if dry_run:
         _say_dry_run(run, console, as_json and not quiet)
         return
@@ -76,10 +84,14 @@ def run_with_progress(config: SftConfig, resume: bool, dry_run: bool, as_json: b
     score = result.validation
     console.print(
         f"done       {result.tokens:,} tokens in {result.seconds / 60:.1f} min, validation loss {score.loss:.4f}, "
-        f"exact {score.exact:.1%} → {result.model}"
+        f"exact {score.exact:.1%} → {result.model}{', stopped early' if result.stopped_early else ''}"
     )
+    pushed = publish(run, destination, console.print) if destination is not None and not quiet else None
+    if pushed is not None:
+        console.print(f"pushed     {pushed.repo}@{pushed.revision}: commit {pushed.commit}, {pushed.url}")
     if as_json and not quiet:
-        json.dump({**asdict(result), "model": str(result.model)}, sys.stdout)
+        where = {} if pushed is None else {"repo": pushed.repo, "commit": pushed.commit, "url": pushed.url}
+        json.dump({**asdict(result), "model": str(result.model), **where}, sys.stdout)
         print()
 
 

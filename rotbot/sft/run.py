@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 ALONE = World()
 _VOCAB_MULTIPLE = 64
 _FREE = (
-    "output", "threads", "log_every", "eval_every", "save_every", "tensorboard", "trackio", "save_dtype", "export",
+    "output", "threads", "log_every", "eval_every", "save_every", "tensorboard", "trackio", "save_dtype",
     "recompute", "shard", "schedule.patience", "data.cache",
 )  # fmt: skip
 """Settings that do not decide the weights, so a resumed run may change them."""
@@ -38,7 +38,8 @@ _FREE = (
 
 @dataclass(frozen=True)
 class Run:
-    """A run ready to train: ``packs_per_step`` packs from ``stream`` make a step, ``total`` steps the run."""
+    """A run ready to train: ``packs_per_step`` packs from ``stream`` make a step, ``total`` steps the run.
+    ``revision`` is the dataset's commit where it is from the Hub."""
 
     config: SftConfig
     model: TransformerDecoder
@@ -52,6 +53,7 @@ class Run:
     packs_per_step: int
     total: int
     world: World
+    revision: str | None = None
 
     @property
     def folder(self) -> Path:
@@ -67,7 +69,8 @@ class Run:
         """The settings that decide the weights, flat."""
         flat = flatten(asdict(self.config))
         chosen = {key: value for key, value in flat.items() if key not in _FREE}
-        return {**chosen, "precision": str(self.forward.dtype), "total_steps": self.total}
+        derived = {"precision": str(self.forward.dtype), "total_steps": self.total, "data.revision": self.revision}
+        return {**chosen, **derived}
 
     @property
     def device(self) -> torch.device:
@@ -178,5 +181,5 @@ def build_run(config: SftConfig, note: Callable[[str], None] | None = None, worl
     total = total_steps(config.schedule, config.batch.step_tokens, stream.packs_per_epoch, packs_per_step)
     return Run(
         config, model, model_config, prepared.tokenizer, prepared.train, prepared.validation,
-        forward, optimizers, stream, packs_per_step, total, world,
+        forward, optimizers, stream, packs_per_step, total, world, prepared.revision,
     )  # fmt: skip

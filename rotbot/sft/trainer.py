@@ -27,8 +27,8 @@ from rotbot.sft.metrics import Metrics
 from rotbot.sft.packing import build_pack, plan_epoch
 from rotbot.sft.run import Run, default_settings
 from rotbot.sft.schedule import lr_factor
-from rotbot.sft.state import capture, exported, restore
 from rotbot.sft.sharding import whole
+from rotbot.sft.state import capture, exported, restore
 
 
 class TrainingDiverged(RotbotError):

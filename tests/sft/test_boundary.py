@@ -36,9 +36,7 @@ def base(request, tmp_path_factory):
     """A model as small as its vocabulary allows, with the tokenizer of a Qwen3."""
     from dataclasses import replace
 
-    config = replace(
-        size("tiny"), vocab_size=151_936, dim=16, layers=1, heads=2, kv_heads=1, head_dim=32, ffn_dim=16
-    )
+    config = replace(size("tiny"), vocab_size=151_936, dim=16, layers=1, heads=2, kv_heads=1, head_dim=32, ffn_dim=16)
     model = build_qwen3(config)
     init_weights(model, 0)
     folder = tmp_path_factory.mktemp(request.param) / "base"

@@ -27,9 +27,7 @@ def command(*arguments):
 
 
 def torchrun(*arguments):
-    return subprocess.run(
-        command(*arguments), capture_output=True, text=True, timeout=600, check=False, env=ONE_THREAD
-    )
+    return subprocess.run(command(*arguments), capture_output=True, text=True, timeout=600, check=False, env=ONE_THREAD)
 
 
 def close(one, other):
@@ -43,7 +41,9 @@ def test_two_sharded_processes_have_the_losses_of_one(tmp_path, dataset, adapter
     common = ["--config", recipe(tmp_path), f"dataset={dataset}", "schedule.steps=8", "save_every=4"]
     common += ["optimizer.name=adamw", "shard=true", "recompute=true", "--json"]
     if adapters:
-        base = run("--config", recipe(tmp_path), f"dataset={dataset}", "schedule.steps=1", f"output={tmp_path / 'base'}")
+        base = run(
+            "--config", recipe(tmp_path), f"dataset={dataset}", "schedule.steps=1", f"output={tmp_path / 'base'}"
+        )
         assert base.returncode == 0, base.stderr
         common += [*LORA, f"model={tmp_path / 'base' / 'model'}"]
     one = run(*common, f"output={tmp_path / 'one'}")
@@ -61,7 +61,14 @@ def test_two_sharded_processes_have_the_losses_of_one(tmp_path, dataset, adapter
 
 @pytest.mark.slow
 def test_a_killed_sharded_run_goes_on_sharded_or_alone(tmp_path, dataset):
-    common = ["--config", recipe(tmp_path), f"dataset={dataset}", "schedule.steps=12", "optimizer.name=adamw", "shard=true"]
+    common = [
+        "--config",
+        recipe(tmp_path),
+        f"dataset={dataset}",
+        "schedule.steps=12",
+        "optimizer.name=adamw",
+        "shard=true",
+    ]
     whole = run(*common, f"output={tmp_path / 'whole'}")
     assert whole.returncode == 0, whole.stderr
     process = subprocess.Popen(
