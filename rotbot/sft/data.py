@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rotbot.errors import InputError
+from rotbot.errors import InputError, OutputError
 from rotbot.hub.fetch import dataset_folder
 from rotbot.models.folders import atomic_folder
 from rotbot.models.tokenizer import end_ids, load_tokenizer, open_thinking, prompt_text, train_tokenizer
@@ -198,11 +198,18 @@ def prepare(
     if not marker.is_file() or json.loads(marker.read_text()) != key:
         learned = load_tokenizer(tokenizer) if tokenizer else learn_tokenizer(train, vocab_size)
         open_thinking(learned)
-        with atomic_folder(cache) as folder:
-            learned.save_pretrained(folder / "tokenizer")
-            save_samples(folder / "train.npz", encode(train, learned, max_length, note))
-            save_samples(folder / "validation.npz", encode(validation, learned, max_length))
-            (folder / marker.name).write_text(json.dumps(key))
+        encoded = {
+            "train": encode(train, learned, max_length, note),
+            "validation": encode(validation, learned, max_length),
+        }
+        try:
+            with atomic_folder(cache) as folder:
+                learned.save_pretrained(folder / "tokenizer")
+                for split, samples in encoded.items():
+                    save_samples(folder / f"{split}.npz", samples)
+                (folder / marker.name).write_text(json.dumps(key))
+        except OSError as error:
+            raise OutputError(f"data.cache {cache}: the encoded rows cannot be written: {error}") from error
     folder = dataset_folder(dataset, name)
     return Prepared(
         load_tokenizer(cache / "tokenizer"), load_samples(cache / "train.npz"), load_samples(cache / "validation.npz"),

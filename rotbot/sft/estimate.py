@@ -1,4 +1,4 @@
-"""What ``--dry-run`` says beyond the data: the memory a run will want, and its first pack as text with the loss's mask."""
+"""What ``--dry-run`` says beyond the data: the memory a run wants, and its first pack as text with the loss's mask."""
 
 from __future__ import annotations
 

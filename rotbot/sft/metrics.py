@@ -10,6 +10,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from rotbot.errors import OutputError
+
 if TYPE_CHECKING:
     from rotbot.sft.trainer import Progress
 
@@ -62,8 +64,11 @@ class Metrics:
             values["validation_loss"] = progress.validation.loss
             values["validation_token_accuracy"] = progress.validation.token_accuracy
             values["validation_exact"] = progress.validation.exact
-        self._file.write(json.dumps({"step": progress.step, "tokens": progress.tokens, **values}) + "\n")
-        self._file.flush()
+        try:
+            self._file.write(json.dumps({"step": progress.step, "tokens": progress.tokens, **values}) + "\n")
+            self._file.flush()
+        except OSError as error:
+            raise OutputError(f"{self._file.name}: cannot be written: {error}; checkpoints are whole") from error
         if self._board is not None:
             for name, value in values.items():
                 self._board.add_scalar(name, value, progress.step)

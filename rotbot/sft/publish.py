@@ -1,4 +1,4 @@
-"""A run's model on the Hub: what can go wrong is found out before training, and the push after it carries the curves."""
+"""A run's model on the Hub: what can go wrong is found out before training; the push after it carries the curves."""
 
 from __future__ import annotations
 

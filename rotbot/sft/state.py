@@ -1,4 +1,4 @@
-"""What a checkpoint holds of a run, and the way back; whole tensors, whether the run is spread over processes or not."""
+"""What a checkpoint holds of a run, and the way back: whole tensors, even if the run is spread over processes."""
 
 from __future__ import annotations
 

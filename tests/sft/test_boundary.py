@@ -56,7 +56,8 @@ def trained(base, tmp_path_factory):
     rows = problem_rows(6)
     write_dataset(root / "data", rows, rows)
     settings = [
-        f"model.init={base}", f"data.dataset={root / 'data'}", f"output={root / 'run'}", "precision=float32", "compile=false",
+        f"model.init={base}", f"data.dataset={root / 'data'}", f"output={root / 'run'}", "precision=float32",
+        "compile=false",
         "threads=1", "data.max_length=256", "batch.pack_tokens=1024", "batch.step_tokens=1024", "schedule.steps=1",
     ]  # fmt: skip
     run = build_run(build(SftConfig, apply_overrides({}, settings)))
