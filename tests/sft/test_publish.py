@@ -1,4 +1,4 @@
-"""``rotbot sft --push-to-hub`` against a Hub of our own: what would fail is said before training, the card tells all."""
+"""``rotbot sft --push-to-hub`` against a Hub of our own: what would fail is said before training; the card."""
 
 import json
 
@@ -39,7 +39,7 @@ def test_who_may_not_push_is_told_before_training(hub, login, no_waiting, token,
 
 
 def test_a_card_that_the_hub_would_reject_is_known_before_training(hub, login):  # noqa: F811
-    with pytest.raises(InputError, match="README.md: expected metadata between two lines of ---, found none"):
+    with pytest.raises(InputError, match=r"README\.md: expected metadata between two lines of ---, found none"):
         check_push(HubId("ada/x", None), "model", PushOptions(), card="# no metadata\n")
     with pytest.raises(InputError, match="the Hub rejects its metadata"):
         check_push(HubId("ada/x", None), "model", PushOptions(), card="---\nlicense: none-such\n---\n# x\n")
