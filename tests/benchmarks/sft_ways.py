@@ -110,13 +110,16 @@ def run_trl(samples: Samples, dtype: torch.dtype) -> None:
     ]
 
     class Turns(TrainerCallback):
+        seen = 0
+
         def on_step_begin(self, args, state, control, **rest):
             if not sys.stdin.readline():
                 control.should_training_stop = True
-            self.seen, self.started = state.num_input_tokens_seen, (time.perf_counter(), time.process_time())
+            self.started = time.perf_counter(), time.process_time()
 
         def on_step_end(self, args, state, control, **rest):
             tell(state.num_input_tokens_seen - self.seen, self.started)
+            self.seen = state.num_input_tokens_seen
 
     with tempfile.TemporaryDirectory() as folder:
         settings = SFTConfig(
