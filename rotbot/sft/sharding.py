@@ -42,9 +42,19 @@ def shard(forward: PackedForward, world: World, device: torch.device) -> PackedF
     return forward
 
 
-def whole(tree: Any) -> Any:
-    """``tree`` with every spread tensor gathered; each process must call this."""
-    return tree_map(lambda leaf: leaf.full_tensor() if isinstance(leaf, DTensor) else leaf, tree)
+def whole(tree: Any, keep: bool = True) -> Any:
+    """``tree`` with every spread tensor gathered on the CPU, one after the other; each process must call this.
+
+    A process that does not ``keep`` them gets empty ones.
+    """
+
+    def gather(leaf: Any) -> Any:
+        if not isinstance(leaf, DTensor):
+            return leaf
+        full = leaf.full_tensor()
+        return full.cpu() if keep else full.new_empty(0)
+
+    return tree_map(gather, tree)
 
 
 def spread(value: Tensor, like: Tensor) -> Tensor:

@@ -11,10 +11,10 @@ from rotbot.sft.sharding import spread, spread_optimizer, whole
 
 
 def capture(run: Run) -> dict[str, Any]:
-    """The trained weights and the optimizers' state. Each process of the run must call this."""
+    """The trained weights and the optimizers' state. Each process of the run must call this; the first one gets them."""
     trained = {name for name, parameter in run.model.named_parameters() if parameter.requires_grad}
     model = {name: value for name, value in run.model.state_dict().items() if name in trained}
-    return whole({"model": model, "optimizers": run.optimizers.state_dict()})
+    return whole({"model": model, "optimizers": run.optimizers.state_dict()}, run.world.leads)
 
 
 def restore(run: Run, state: dict[str, Any]) -> None:
@@ -28,9 +28,8 @@ def restore(run: Run, state: dict[str, Any]) -> None:
     run.optimizers.load_state_dict(optimizers)
 
 
-def exported(run: Run, trained: dict[str, Tensor] | None = None) -> dict[str, Tensor]:
-    """The weights of a plain model: the run's, or a checkpoint's ``trained`` ones among the run's; adapters merged.
-
-    Each process of the run must call this.
-    """
-    return run.plain_state({**whole(run.model.state_dict()), **(trained or {})})
+def exported(run: Run) -> dict[str, Tensor]:
+    """The run's weights as a plain model's, adapters merged. Each process of the run must call this; the first one gets
+    them, the others nothing."""
+    weights = whole(run.model.state_dict(), run.world.leads)
+    return run.plain_state(weights) if run.world.leads else {}

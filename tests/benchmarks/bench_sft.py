@@ -1,6 +1,6 @@
 """Training tokens a second: this package's step beside TRL's ``SFTTrainer`` and a plain loop, on one tiny Qwen3.
 
-Each is a process of its own (``sft_ways.py``), so that its peak memory is its own; they take turns step by step, because
+Each is a process of its own (``sft_ways.py``), so that its peak memory is its own; they take turns step by step, as
 a shared machine's speed drifts. Tokens are those of samples, padding not counted; CPU seconds are those of all the
 process's threads, so that other processes weigh less.
 """
