@@ -59,8 +59,8 @@ def save_checkpoint(folder: Path, position: Position, state: dict[str, Any]) -> 
 
 def best_checkpoint(positions: list[Position]) -> Position:
     """The one with the lowest validation loss (the earliest of equals), the last one where none has any."""
-    scored = [p for p in positions if p.validation_loss is not None]
-    return min(scored, key=lambda p: (p.validation_loss, p.step)) if scored else positions[-1]
+    scored = [(p.validation_loss, index) for index, p in enumerate(positions) if p.validation_loss is not None]
+    return positions[min(scored)[1] if scored else -1]
 
 
 def list_checkpoints(folder: Path) -> list[Position]:

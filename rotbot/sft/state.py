@@ -11,7 +11,7 @@ from rotbot.sft.sharding import spread, spread_optimizer, whole
 
 
 def capture(run: Run) -> dict[str, Any]:
-    """The trained weights and the optimizers' state. Each process of the run must call this; the first one gets them."""
+    """The trained weights and the optimizers' state. Each process of the run must call this; the first one gets all."""
     trained = {name for name, parameter in run.model.named_parameters() if parameter.requires_grad}
     model = {name: value for name, value in run.model.state_dict().items() if name in trained}
     return whole({"model": model, "optimizers": run.optimizers.state_dict()}, run.world.leads)
