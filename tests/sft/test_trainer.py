@@ -7,8 +7,9 @@ import torch
 
 from rotbot.errors import ConfigError
 from rotbot.sft.checkpoint import list_checkpoints, load_checkpoint
+from rotbot.sft.packing import build_pack
 from rotbot.sft.run import build_run
-from rotbot.sft.trainer import TrainingDiverged, train
+from rotbot.sft.trainer import TrainingDiverged, train, train_step
 
 
 def weights(run):
@@ -49,6 +50,20 @@ def test_learns_eight_samples_by_heart_and_writes_them_greedily(eight, make_conf
         out = model.generate(torch.tensor([prompt]), max_new_tokens=150, do_sample=False)[0, len(prompt) :]
         assert out[-1] == tokenizer.eos_token_id  # the end is learned too
         assert tokenizer.decode(out[:-1]) == row["completion"][0]["content"]
+
+
+def test_accumulated_packs_have_the_loss_and_gradient_of_one_large_pack(make_config):
+    run = build_run(make_config("schedule.steps=1", "optimizer.clip=1e9"))
+    packs = [run.stream.next(), run.stream.next()]
+    run.stream.seek(0, 0)
+    loss, norm, _ = train_step(run, 0, 0.0)  # at a learning rate of 0: the weights stay
+    together = build_pack(run.train, packs[0] + packs[1], 1024, run.pad_id)
+    total, _ = run.forward(together)
+    mean = total / len(together.targets_M)
+    mean.backward()
+    assert loss == pytest.approx(mean.item(), rel=1e-5)
+    squares = sum(p.grad.double().square().sum().item() for p in run.model.parameters())
+    assert norm == pytest.approx(squares**0.5, rel=1e-5)
 
 
 SHORT = ["schedule.steps=8", "save_every=3", "eval_every=100", "log_every=1"]
