@@ -6,11 +6,13 @@ import sys
 
 import pytest
 import torch
+from datasets import Dataset
 
 from rotbot.models.config import size
 from rotbot.models.qwen3 import build_qwen3, init_weights
 from rotbot.models.tokenizer import encode_example, load_tokenizer, open_thinking
 from rotbot.models.weights import save_folder
+from rotbot.sft.data import encode
 from tests.qwen_vocabulary import hybrid_template, qwen3_tokenizer, thinking_template
 from tests.sft.conftest import problem_rows, write_dataset
 
@@ -73,18 +75,24 @@ def test_the_vocabulary_is_qwen3s():
     assert tokenizer("Hello world!\n12")["input_ids"] == [9707, 1879, 4894, 16, 17]
 
 
-def test_prompt_and_completion_meet_where_one_text_would_be_cut(trained):
-    run, _, rows = trained
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_prompt_and_completion_meet_where_one_text_would_be_cut(template):
+    tokenizer = qwen3_tokenizer(TEMPLATES[template]())
+    open_thinking(tokenizer)
+    rows = problem_rows(6)
+    samples = encode(Dataset.from_list(rows), tokenizer, 256)
+    assert len(samples) == 6
     for index, row in enumerate(rows):
-        ids = run.train.tokens(index).tolist()
-        cut = run.train.prompt_length(index)
+        ids, cut = samples.tokens(index).tolist(), samples.prompt_length(index)
         assert ids[cut - 4 : cut] == [ASSISTANT, NEWLINE, THINK, NEWLINE]
         assert ids[-1] == IM_END
         assert ids.count(END_THINK) == 1
         answer = row["completion"][0]["content"]
-        text = run.tokenizer.decode(ids[:cut])
-        assert run.tokenizer(text + answer + "<|im_end|>", add_special_tokens=False)["input_ids"] == ids
-        assert run.tokenizer.decode(ids[cut:-1]) == answer
+        text = tokenizer.decode(ids[:cut])
+        assert tokenizer(text + answer + "<|im_end|>", add_special_tokens=False)["input_ids"] == ids
+        assert tokenizer.decode(ids[cut:-1]) == answer
+        served = tokenizer.apply_chat_template(row["prompt"], add_generation_prompt=True, return_dict=True)
+        assert served["input_ids"] == ids[:cut]  # what any server of this folder starts from
 
 
 def test_an_opened_template_stays_as_it_is_and_can_still_be_told_not_to_think():
