@@ -9,13 +9,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rotbot.errors import InputError
+
 if TYPE_CHECKING:
+    from rotbot.shapes.arguments import ArgSpec
     from rotbot.shapes.trace import ShapeTrace, Step
 
 
 def trace(
     file: Annotated[
-        Path | None, typer.Argument(metavar="FILE", help="A file with the code, or - for standard input.")
+        str | None,
+        typer.Argument(
+            metavar="FILE", help="A file with the code, - for standard input, or a definition in a file: FILE::NAME."
+        ),
     ] = None,
     code: Annotated[str | None, typer.Option("--code", "-c", help="The code itself.", metavar="CODE")] = None,
     arg: Annotated[
@@ -26,6 +32,14 @@ def trace(
     ] = None,
     target: Annotated[
         str | None, typer.Option("--target", "-t", metavar="NAME", help="The variable asked for (default: the last).")
+    ] = None,
+    value: Annotated[
+        list[str] | None,
+        typer.Option("--value", metavar="NAME=LITERAL", help="FILE::NAME: a parameter that is no tensor: heads=8."),
+    ] = None,
+    init: Annotated[
+        list[str] | None,
+        typer.Option("--init", metavar="NAME=LITERAL", help="FILE::CLASS: a parameter of the constructor: dim=64."),
     ] = None,
     work: Annotated[bool, typer.Option("--work", help="Also show the arithmetic of every step.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout, for machines.")] = False,
@@ -41,12 +55,12 @@ def trace(
     Example: rotbot trace -c 'y = (x @ w).relu()' --arg x=2,3 --arg w=3,4
 
     Example: rotbot trace -c 'y = torch.cat([x, x], 1).mT' --arg x=B,T,3*C
+
+    Example: rotbot trace model.py::attention --arg q=2,8,64 --arg k=2,8,64 --value causal=True
     """
-    from rotbot.cli.snippet import check_complete, read_args, read_code
     from rotbot.shapes.isolation import trace_isolated
 
-    source, specs = read_code(file, code), read_args(arg or [])
-    check_complete(source, specs)
+    source, specs = _program(file, code, arg or [], target, value or [], init or [])
     result = trace_isolated(source, specs, target)
     if work:
         from rotbot.shapes import with_work
@@ -63,6 +77,25 @@ def trace(
         show_trace(console(), result, source)
     if result.error is not None:
         raise typer.Exit(1)
+
+
+def _program(
+    file: str | None, code: str | None, arg: list[str], target: str | None, value: list[str], init: list[str]
+) -> tuple[str, dict[str, ArgSpec]]:
+    """The code to trace and the shapes of its free names. Raises :class:`~rotbot.errors.InputError`."""
+    from rotbot.cli.snippet import check_complete, read_args, read_code, read_definition
+
+    path, separator, name = (file or "").rpartition("::")
+    specs = read_args(arg)
+    if separator and code is None:
+        if target is not None:
+            raise InputError("--target is for code; of a function or class the result is asked for")
+        return read_definition(Path(path), name, specs, value, init)
+    if value or init:
+        raise InputError("--value and --init are for a function or class in a file: rotbot trace FILE.py::NAME")
+    source = read_code(None if file is None else Path(file), code)
+    check_complete(source, specs)
+    return source, specs
 
 
 def trace_data(result: ShapeTrace) -> dict[str, Any]:

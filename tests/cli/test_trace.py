@@ -122,6 +122,43 @@ def test_json_of_a_tuple_and_of_dtypes(rotbot) -> None:
     assert done.err == ""
 
 
+# --- a definition in a file ------------------------------------------------------------------------------------------
+
+
+def test_a_function_in_a_file(rotbot, tmp_path: Path) -> None:
+    file = tmp_path / "model.py"
+    file.write_text(
+        "import os\nimport torch\n\n\ndef join(a, b, dim=0):\n    both = torch.cat([a, b], dim)\n    return both\n"
+    )
+    done = rotbot("trace", f"{file}::join", "-a", "a=2,3", "-a", "b=4,3", "--json")
+    data = json.loads(done.out)
+    assert (done.code, data["final"], data["steps"][0]["line"]) == (0, [6, 3], 6)
+    assert json.loads(rotbot("trace", f"{file}::join", "-a", "a=2,3", "-a", "b=2,T", "--value", "dim=1", "--json").out)[
+        "final"
+    ] == [2, "T + 3"]
+    done = rotbot("trace", f"{file}::join", "-a", "a=2,3", "-a", "b=2,4")
+    assert done.code == 1
+    assert "> 6 │     both = torch.cat([a, b], dim)" in done.out
+
+
+def test_a_function_that_cannot_be_called(rotbot, tmp_path: Path) -> None:
+    file = tmp_path / "model.py"
+    file.write_text("def one(x):\n    return x\n")
+    for args, words in (
+        ([f"{file}::two"], f"{file}: expected the name of a function or class, one of one; got 'two'"),
+        ([f"{file}::one"], f"{file}: one needs x; add --arg x=2,3"),
+        ([f"{file}::one", "--value", "x"], "--value: expected NAME=LITERAL"),
+        ([f"{file}::one", "--value", "x=1", "-a", "x=2"], "x is given twice"),
+        ([f"{file}::one", "--value", "x=1", "--value", "x=2"], "--value: x is given twice"),
+        ([f"{file}::one", "-a", "x=2", "-t", "x"], "--target is for code"),
+        (["-c", "y = x", "-a", "x=2", "--init", "a=1"], "are for a function or class in a file"),
+        ([f"{tmp_path}/none.py::one"], "cannot read"),
+    ):
+        done = rotbot("trace", *args)
+        assert (done.code, done.out) == (2, "")
+        assert words in done.err
+
+
 # --- a wrong program -------------------------------------------------------------------------------------------------
 
 
