@@ -907,7 +907,10 @@ def _run(kind: str, code: str) -> Row:
     return row
 
 
-MISTAKES = {"y = x + torch", "y = x.𝓬𝓵𝓪𝓼𝓼", "y = [z for open in range(2) for z in open]"}
+MISTAKES = {
+    "y = x + torch", "class torch(nn.Module): pass\ny = torch().os", "class F(nn.Module): pass\ny = F().importlib",
+    "y = x.𝓬𝓵𝓪𝓼𝓼", "y = [z for open in range(2) for z in open]",
+}  # fmt: skip
 """Escapes that Python itself would reject, and the trace says so."""
 
 INTERNAL = re.compile(r" at 0x|<class|<function|<built-in|<lambda|Traceback|Meta\(|Traced\(|Namespace\(|^\(\d+, ")
