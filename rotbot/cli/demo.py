@@ -54,7 +54,7 @@ def demo(
     with opened(model, engine) as running:
         for title, problem in problems():
             _show(out, title, problem)
-            completion, comparison = answer(
+            completion, comparison, _ = answer(
                 running, problem, problem.truth(), Sampling(), model, out, live=out.is_terminal
             )
             out.print()
