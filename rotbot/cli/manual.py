@@ -42,11 +42,11 @@ def _section(name: str, command: TyperCommand) -> str:
 
 
 def _paragraphs(help_text: str) -> list[str]:
-    """The help's paragraphs; those that are indented or begin with Example are code."""
+    """The help's paragraphs; those that are indented, or a call of the command, are code."""
     found: list[str] = []
     for paragraph in inspect.cleandoc(help_text).split("\n\n"):
         code = paragraph.removeprefix("Example: ")
-        if code != paragraph or paragraph.startswith("    "):
+        if paragraph.startswith("    ") or code.startswith("rotbot "):
             found.append(f"```\n{inspect.cleandoc(code)}\n```\n")
         else:
             found.append(f"{paragraph}\n")
