@@ -38,7 +38,7 @@ def test_a_vote_is_by_the_final_line_and_takes_the_first_that_ends_so():
     truth = RIGHT.truth()
     final = {n: compare(truth, f"step 0: view({n}) | [16] -> [{n}]\n</think>\nfinal: [{n}]") for n in (4, 5, 6)}
     nothing = compare(truth, "step 0: vi")
-    error = compare(truth, "final: error at step 1")
+    error = compare(truth, "step 0: view(3) | [16] -> error: no\n</think>\nfinal: error at step 0")
     assert majority([final[4], final[5], nothing, final[5]]) == Vote(1, 2, 4)
     assert majority([final[6], final[4], final[4], final[6]]) == Vote(0, 2, 4)
     assert majority([nothing, nothing, error]) == Vote(2, 1, 3)
