@@ -19,7 +19,8 @@ generator that made the training data drew them (:func:`rotbot.evaluation.fresh_
 
 COUNT = 500
 FLOOR = 0.78
-"""What the shipped checkpoint must not fall below: the 80.6% of its card, less what another processor's rounding may cost."""
+"""What the shipped checkpoint must not fall below: the 80.6% of its card, less what another processor's
+rounding may cost."""
 
 pytestmark = pytest.mark.slow
 
