@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import shutil
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -20,7 +19,7 @@ import pyarrow.parquet as pq
 FIRST_HARD_LEVEL = 2
 
 
-def train_rows(folder: Path) -> Any:
+def train_rows(folder: Path) -> pa.Table:
     """All training rows of a dataset folder, in order."""
     files = sorted((folder / "sft").glob("train-*.parquet"))
     if not files:

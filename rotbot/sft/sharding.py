@@ -27,7 +27,7 @@ def shard(forward: PackedForward, world: World, device: torch.device) -> PackedF
 
     Gradients are summed, not averaged: the loss is divided by the whole step's tokens before.
     """
-    model: Any = forward.model
+    model = forward.model
     forward = replace(forward, through_modules=True)
     mesh = init_device_mesh(device.type, (world.size,))
     for layer in model.layers:

@@ -237,7 +237,6 @@ NAMESPACES: dict[str, str] = {
     "torch.special": "torch.special",
     "torch.nn": "torch.nn",
     "torch.nn.functional": "torch.nn.functional",
-    "torch.nn.init": "torch.nn.init",
     "torch.functional": "torch",
     "torch.Tensor": "Tensor",
 }
