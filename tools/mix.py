@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -19,7 +20,7 @@ import pyarrow.parquet as pq
 FIRST_HARD_LEVEL = 2
 
 
-def train_rows(folder: Path) -> pa.Table:
+def train_rows(folder: Path) -> Any:
     """All training rows of a dataset folder, in order."""
     files = sorted((folder / "sft").glob("train-*.parquet"))
     if not files:

@@ -111,7 +111,7 @@ def judge(case: Case, completions: Sequence[str], variant: Variant = PLAIN) -> J
 
 
 def _verdict(case: Case, text: str, variant: Variant) -> Verdict:
-    """A general model's answer is a trace after its thoughts: its last line is read as what comes after the thinking."""
+    """A general model's answer is a trace after its thoughts: its last line is read as what follows them."""
     if variant == PLAIN:
         comparison = compare(case.truth, text)
         return Verdict(comparison, comparison.final_correct)
