@@ -18,8 +18,9 @@ FRESH = Path(__file__).parent / "data" / "fresh.jsonl"
 generator that made the training data drew them (:func:`rotbot.evaluation.fresh_problems` at commit 659cbe6)."""
 
 COUNT = 500
-FLOOR = 0.70
-"""What the shipped checkpoint must not fall below; its card has the measured figure and what is aimed at."""
+FLOOR = 0.78
+"""What the shipped checkpoint must not fall below: the 80.6% of its card, less what another processor's
+rounding may cost."""
 
 pytestmark = pytest.mark.slow
 
