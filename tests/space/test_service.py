@@ -121,6 +121,7 @@ def test_a_stream_out_of_time_is_stopped_with_the_limit(serve, engines):
     assert engines[0].aborted == [visitor.problem]
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_broken_engine_ends_its_streams_and_the_next_request_gets_a_new_one(serve, engines):
     service = serve(going=False)
     one, two = Visitor(service), Visitor(service)
@@ -131,6 +132,33 @@ def test_a_broken_engine_ends_its_streams_and_the_next_request_gets_a_new_one(se
     after = Visitor(service)
     after.until(Writing)
     assert engines[0].closed
+    engines[1].going.set()
+    after.until(Done)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_who_waits_while_an_engine_breaks_is_served_by_the_next(serve, engines):
+    service = serve(Settings(running=1), going=False)
+    first = Visitor(service)
+    first.until(Writing)
+    second = Visitor(service, 5)
+    engines[0].broken = True
+    assert first.until(Stopped).reason.endswith("Press Run once more.")
+    second.until(Writing)
+    engines[1].going.set()
+    assert second.until(Done).completion.text == second.problem.truth().completion()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_an_engine_that_cannot_even_be_closed_stops_nobody_else(serve, engines):
+    service = serve(going=False)
+    first = Visitor(service)
+    first.until(Writing)
+    engines[0].close = lambda: 1 / 0
+    engines[0].broken = True
+    assert first.until(Stopped).reason.endswith("Press Run once more.")
+    after = Visitor(service)
+    after.until(Writing)
     engines[1].going.set()
     after.until(Done)
 
@@ -148,6 +176,7 @@ def test_another_model_waits_for_the_open_streams(serve, engines):
     assert engines_closed
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 @pytest.mark.parametrize(
     ("fault", "said"),
     [
