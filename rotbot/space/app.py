@@ -103,13 +103,13 @@ def build(models: tuple[str, ...] = ("embedded",), service: Service | None = Non
         page.load(opened, None, [code, *filling], **_PRIVATE).then(truth, form, truth_outputs, **_PRIVATE)
         code.input(fields, [code, names, target, *rows], filling, **typed).then(truth, form, truth_outputs, **_PRIVATE)
         for box in (target, *rows):
-            box.input(truth, form, truth_outputs, **typed)
+            gr.on([box.input, box.blur], truth, form, truth_outputs, **typed)  # what is pasted is no key's input
         ran = run.click(truth, form, truth_outputs, concurrency_limit=None, **_PRIVATE).then(
             answer, [code, target, names, model, tokens, temperature, *rows], [note, steps, judged, written],
             concurrency_limit=None, **_PRIVATE,
         )  # fmt: skip
         run.click(None, js=_SHOW_ANSWER, **_PRIVATE)  # on a phone it is below the form
-        stop.click(lambda: views.status("Stopped."), None, note, cancels=[ran], **_PRIVATE)
+        stop.click(None, cancels=[ran], **_PRIVATE).then(lambda: views.status("Stopped."), None, note, **_PRIVATE)
         for button, example in chosen:
             button.click(lambda example=example: example_fields(example), None, [code, *filling], **_PRIVATE).then(
                 truth, form, truth_outputs, **_PRIVATE

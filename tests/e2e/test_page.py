@@ -31,6 +31,14 @@ def write(page, code):
     page.keyboard.insert_text(code)
 
 
+def give(page, name, shape):
+    """Type a shape over what stands there."""
+    box = page.get_by_label(f"Shape of {name}")
+    box.click()
+    page.keyboard.press("Control+A")
+    box.press_sequentially(shape)
+
+
 def run(page):
     page.get_by_role("button", name="Run the model").click()
 
@@ -42,9 +50,9 @@ def verdict(page):
 def test_type_code_fill_shapes_run_and_read_the_verdict(visit, site):
     page = visit(site.url)
     write(page, "h = query @ key.mT\nout = h.sum(0)")
-    page.get_by_label("Shape of query").fill("2, 3, 5")
+    give(page, "query", "2, 3, 5")
     expect(page.locator(".status.bad")).to_contain_text("give key a shape")
-    page.get_by_label("Shape of key").fill("2, 4, 5")
+    give(page, "key", "2, 4, 5")
     truth = page.get_by_role("table", name="Ground truth")
     expect(truth.locator("tr.final")).to_contain_text("[3, 4]")
     expect(page.get_by_label("Target")).to_have_value("out")
@@ -53,6 +61,18 @@ def test_type_code_fill_shapes_run_and_read_the_verdict(visit, site):
     both = page.get_by_role("table", name="The model beside the ground truth")
     assert both.locator("td.marks").all_inner_texts() == ["✓ match"] * 4
     expect(verdict(page)).to_contain_text(re.compile(r"\d+ tokens in [\d.]+ s \([\d,]+ tokens/s\) · truthful"))
+
+
+def test_a_shape_that_is_pasted_counts_when_its_box_is_left(visit, site):
+    page = visit(site.link(ATTENTION, "s", x="2, 5, 32"))
+    expect(page.locator("tr.final")).to_contain_text("[2, 4, 5, 5]")
+    box = page.get_by_label("Shape of x")
+    box.fill("2, 5, 4, 8")  # no key is pressed, as with the mouse's menu
+    box.blur()
+    expect(page.locator("tr.final")).to_contain_text("[2, 4, 5, 5]")
+    box.fill("2, 5, 33")
+    box.blur()
+    expect(page.locator("#fault")).to_contain_text("torch rejects line 1")
 
 
 def test_steps_stream_and_stop_aborts_in_the_engine(visit, site):
@@ -119,9 +139,10 @@ def test_a_link_opens_filled_in_and_copies_itself(visit, site):
     expect(page.get_by_label("Shape of x")).to_have_value("2, 5, 32")
     expect(page.get_by_label("Target")).to_have_value("s")
     expect(page.locator("tr.final")).to_contain_text("[2, 4, 5, 5]")
-    page.get_by_label("Shape of x").fill("2,5,32,1")
+    give(page, "x", "2,5,32,1")
     expect(page.locator("#fault").or_(page.locator("tr.final"))).not_to_have_count(0)
-    expect(page.get_by_label("Run this locally")).to_have_value(re.compile("--arg x=2,5,32,1"))
+    local = page.locator("label", has_text="Run this locally").locator("textarea")
+    expect(local).to_have_value(re.compile("--arg x=2,5,32,1"))
     page.get_by_role("button", name="Copy link").click()
     page.wait_for_url("**arg.x=2%2C5%2C32%2C1**")
 
@@ -140,6 +161,7 @@ def test_two_visitors_see_their_own_answers_side_by_side(visit, site):
         assert page.locator("tr.final b").all_inner_texts() == [f"[{size}]"] * 2
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_broken_engine_is_said_and_the_next_run_works(visit, site):
     for engine in site.engines:
         engine.going.clear()
