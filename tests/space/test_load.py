@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 
 from rotbot.space.app import _answer
 from rotbot.space.links import Filled
@@ -34,7 +35,9 @@ def test_none_waits_without_a_sign_and_none_gets_anothers_answer():
         tasks = [visitor(service, size, heard, engine) for size in range(1, VISITORS + 1)]
         return await asyncio.wait_for(asyncio.gather(*tasks), 300)
 
-    seen = asyncio.run(everybody())
+    # In a thread of its own: this one may still carry the event loop of the browser tests' Playwright.
+    with ThreadPoolExecutor(1) as thread:
+        seen = thread.submit(lambda: asyncio.run(everybody())).result()
     service.close()
     assert len(heard) == VISITORS  # although the engine had not written a word
     for size, shown in enumerate(seen, 1):
