@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import operator
 from typing import Any
 
@@ -11,7 +12,7 @@ from rotbot.errors import UnsafeSnippet, UnsupportedSnippet
 from rotbot.shapes import allowlist, python_values
 from rotbot.shapes.python_values import kind
 from rotbot.shapes.recorder import Recorder
-from rotbot.shapes.trace import Span
+from rotbot.shapes.source import span_of
 from rotbot.shapes.values import (
     Builtin,
     Device,
@@ -33,15 +34,15 @@ _TENSOR_QUERIES = frozenset(
 )
 
 
-def attribute(recorder: Recorder, owner: Any, name: str, span: Span) -> Any:
+def attribute(recorder: Recorder, owner: Any, name: str, node: ast.expr) -> Any:
     """``owner.name``. Raises :class:`UnsafeSnippet` for a name that is in no table, :class:`UnsupportedSnippet` for one
     that is harmless and not supported, :class:`~rotbot.shapes.recorder.ProgramError` for one that does not exist."""
     if name.startswith("__"):
-        raise UnsafeSnippet(f"attribute {name} is not allowed", span.line)
+        raise UnsafeSnippet(f"attribute {name} is not allowed", node.lineno)
     if isinstance(owner, Traced):
-        return _of_tensor(recorder, owner, name, span)
+        return _of_tensor(recorder, owner, name, node)
     if isinstance(owner, Namespace):
-        return _of_namespace(owner, name, span)
+        return _of_namespace(owner, name, node)
     if isinstance(owner, FieldTuple) and name in owner.names:
         return owner[owner.names.index(name)]
     if isinstance(owner, (list, tuple)):
@@ -49,36 +50,36 @@ def attribute(recorder: Recorder, owner: Any, name: str, span: Span) -> Any:
         if name in table or (name == "numel" and isinstance(owner, tuple)):
             return Method(owner, name)
     if isinstance(owner, (Module, Device)):
-        return _of_module(owner, name, span)
+        return _of_module(owner, name, node)
     if isinstance(owner, torch.dtype) and name in ("is_floating_point", "is_complex", "itemsize"):
         return operator.attrgetter(name)(owner)
     if isinstance(owner, (int, float, str, list, tuple, FieldTuple)) or owner is None:
         if name in dir(type(owner)) or name.startswith(("gi_", "f_")):
-            raise UnsupportedSnippet(f"{type(owner).__name__}.{name} is not supported", span.line)
+            raise UnsupportedSnippet(f"{type(owner).__name__}.{name} is not supported", node.lineno)
         raise recorder.failure(
-            f"{kind(owner)}.{name}", owner, f"{type(owner).__name__} has no attribute {name!r}", span
+            f"{kind(owner)}.{name}", owner, f"{type(owner).__name__} has no attribute {name!r}", span_of(node)
         )
-    raise UnsafeSnippet(f"attribute {name} of {kind(owner)} is not allowed", span.line)
+    raise UnsafeSnippet(f"attribute {name} of {kind(owner)} is not allowed", node.lineno)
 
 
-def _of_module(owner: Any, name: str, span: Span) -> Any:
+def _of_module(owner: Any, name: str, node: ast.expr) -> Any:
     if isinstance(owner, Module) and name in ("eval", "train", "to", "cuda", "cpu", "float", "half", "double"):
         return Method(owner, name)
     if isinstance(owner, Device) and name in ("type", "index"):
         return "cpu" if name == "type" else None
-    raise UnsupportedSnippet(f"attribute {name} of {kind(owner)} is not supported", span.line)
+    raise UnsupportedSnippet(f"attribute {name} of {kind(owner)} is not supported", node.lineno)
 
 
-def _of_tensor(recorder: Recorder, owner: Traced, name: str, span: Span) -> Any:
+def _of_tensor(recorder: Recorder, owner: Traced, name: str, node: ast.expr) -> Any:
     if name in _VALUE_PROPERTIES:
         return _property(recorder, owner, name)
     if name in allowlist.ATTRIBUTES:
-        return recorder.call(f"Tensor.{name}", (owner,), {}, span)
+        return recorder.call(f"Tensor.{name}", (owner,), {}, span_of(node))
     if name in _TENSOR_QUERIES or name in allowlist.METHODS or name in allowlist.VALUE_DEPENDENT:
         return Method(owner, name)
     if hasattr(torch.Tensor, name):
-        raise UnsafeSnippet(f"Tensor.{name} is not among the allowed tensor operations", span.line)
-    raise recorder.failure(name, owner, f"a tensor has no attribute {name!r}", span)
+        raise UnsafeSnippet(f"Tensor.{name} is not among the allowed tensor operations", node.lineno)
+    raise recorder.failure(name, owner, f"a tensor has no attribute {name!r}", span_of(node))
 
 
 def _property(recorder: Recorder, owner: Traced, name: str) -> Any:
@@ -100,7 +101,7 @@ def _property(recorder: Recorder, owner: Traced, name: str) -> Any:
             return False
 
 
-def _of_namespace(owner: Namespace, name: str, span: Span) -> Any:
+def _of_namespace(owner: Namespace, name: str, node: ast.expr) -> Any:
     qualified = f"{owner.prefix}.{name}"
     if qualified in allowlist.FUNCTIONS:
         return Operation(qualified)
@@ -117,5 +118,5 @@ def _of_namespace(owner: Namespace, name: str, span: Span) -> Any:
     ):
         return Builtin(qualified)
     if owner.prefix == "math":
-        raise UnsupportedSnippet(f"math.{name} is not supported", span.line)
-    raise UnsafeSnippet(f"{qualified} is not among the allowed operations", span.line)
+        raise UnsupportedSnippet(f"math.{name} is not supported", node.lineno)
+    raise UnsafeSnippet(f"{qualified} is not among the allowed operations", node.lineno)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -37,30 +38,16 @@ _DEVICE_METHODS = frozenset("to cuda cpu new_zeros new_ones new_empty new_empty_
 
 def call(interpreter: Interpreter, function: Any, args: list[Any], kwargs: dict[str, Any], node: ast.Call) -> Any:
     """Call ``function``, whatever it is. Raises :class:`ProgramError` where torch or Python would."""
-    match function:
-        case Operation(target):
-            return _operation(interpreter, target, args, kwargs, node)
-        case Method(Traced() as owner, name):
-            return _tensor_method(interpreter, owner, name, args, kwargs, node)
-        case Method(Module() as owner, name):
-            return _module_method(owner, name)
-        case Method(owner, name):
-            return _sequence_method(owner, name, args, kwargs, node)
-        case ModuleClass(name):
-            return _construct(interpreter, name, args, kwargs, node)
-        case Module():
-            return _module(interpreter, function, args, kwargs, node)
-        case Function():
-            return interpreter.call_function(function, args, kwargs, node)
-        case Builtin(name):
-            return _builtin(interpreter, name, args, kwargs, node)
-        case NoOp():
-            return None
-        case _:
-            raise UnsafeSnippet(f"calling {kind(function)} is not allowed", node.lineno)
+    handler = _CALLS.get(function.__class__)
+    if handler is None:
+        raise UnsafeSnippet(f"calling {kind(function)} is not allowed", node.lineno)
+    return handler(interpreter, function, args, kwargs, node)
 
 
-def _operation(interpreter: Interpreter, target: str, args: list[Any], kwargs: dict[str, Any], node: ast.Call) -> Any:
+def _operation(
+    interpreter: Interpreter, operation: Operation, args: list[Any], kwargs: dict[str, Any], node: ast.Call
+) -> Any:
+    target = operation.target
     name = target.rpartition(".")[2]
     if "out" in kwargs:
         raise UnsafeSnippet(f"{name}: the argument out= is not allowed", node.lineno)
@@ -72,6 +59,15 @@ def _operation(interpreter: Interpreter, target: str, args: list[Any], kwargs: d
     refuse_value_dependent(name, args, kwargs, node)
     _refuse_foreign((args, kwargs), name, node)
     return interpreter.recorder.call(target, tuple(args), kwargs, span_of(node))
+
+
+def _method(interpreter: Interpreter, method: Method, args: list[Any], kwargs: dict[str, Any], node: ast.Call) -> Any:
+    owner, name = method.owner, method.name
+    if owner.__class__ is Traced:
+        return _tensor_method(interpreter, owner, name, args, kwargs, node)
+    if isinstance(owner, Module):
+        return _module_method(owner, name)
+    return _sequence_method(owner, name, args, kwargs, node)
 
 
 def refuse_value_dependent(name: str, args: list[Any], kwargs: dict[str, Any], node: ast.Call) -> None:
@@ -193,7 +189,10 @@ def _sequence_method(owner: Any, name: str, args: list[Any], kwargs: dict[str, A
     return result
 
 
-def _construct(interpreter: Interpreter, name: str, args: list[Any], kwargs: dict[str, Any], node: ast.Call) -> Module:
+def _construct(
+    interpreter: Interpreter, module_class: ModuleClass, args: list[Any], kwargs: dict[str, Any], node: ast.Call
+) -> Module:
+    name = module_class.name
     if name in ("nn.Sequential", "nn.ModuleList"):
         children = args[0] if name == "nn.ModuleList" and args else args
         children = interpreter.expressions.iterate(children, node)
@@ -229,13 +228,19 @@ def _module(interpreter: Interpreter, module: Module, args: list[Any], kwargs: d
     return interpreter.recorder.call(module.spec.name, tuple(args), kwargs, span, "call_module", module.spec)
 
 
-def _builtin(interpreter: Interpreter, name: str, args: list[Any], kwargs: dict[str, Any], node: ast.Call) -> Any:
+def _builtin(
+    interpreter: Interpreter, builtin: Builtin, args: list[Any], kwargs: dict[str, Any], node: ast.Call
+) -> Any:
+    name = builtin.name
     if name == "torch.Size":
         return tuple(interpreter.expressions.iterate(args[0], node)) if args else ()
     if name == "torch.device":
         return Device()
     if name == "torch.nn.Parameter":
-        return args[0]
+        data = args[0] if args else kwargs.get("data")
+        if not isinstance(data, Traced):
+            raise UnsupportedSnippet(f"nn.Parameter takes a tensor here, got {kind(data)}", node.lineno)
+        return data
     if name == "isinstance":
         return _is_instance(args, node)
     if name in ("list", "tuple", "enumerate", "zip", "reversed", "sum"):
@@ -253,7 +258,8 @@ def _builtin(interpreter: Interpreter, name: str, args: list[Any], kwargs: dict[
     try:
         return bounded(table[name.removeprefix("math.")](*args, **kwargs))
     except PYTHON_ERRORS as error:
-        raise ProgramError(f"{name}()", (), str(error), span_of(node)) from error
+        reason = str(error).replace("<lambda>", name)
+        raise ProgramError(f"{name}()", (), reason, span_of(node)) from error
 
 
 def _refuse_functions(value: Any, name: str, node: ast.Call) -> None:
@@ -289,3 +295,24 @@ def _is_instance(args: list[Any], node: ast.Call) -> bool:
     if isinstance(wanted, Builtin) and wanted.name in kinds:
         return isinstance(args[0], kinds[wanted.name])
     raise UnsupportedSnippet("isinstance is supported with torch.Tensor, int, float, bool, tuple and list", node.lineno)
+
+
+def _function(
+    interpreter: Interpreter, function: Function, args: list[Any], kwargs: dict[str, Any], node: ast.Call
+) -> Any:
+    return interpreter.call_function(function, args, kwargs, node)
+
+
+def _no_op(interpreter: Interpreter, no_op: NoOp, args: list[Any], kwargs: dict[str, Any], node: ast.Call) -> None:
+    return None
+
+
+_CALLS: dict[type[Any], Callable[[Interpreter, Any, list[Any], dict[str, Any], ast.Call], Any]] = {
+    Operation: _operation,
+    Method: _method,
+    ModuleClass: _construct,
+    Module: _module,
+    Function: _function,
+    Builtin: _builtin,
+    NoOp: _no_op,
+}

@@ -7,7 +7,7 @@ import builtins
 from collections.abc import Callable
 from typing import Any
 
-from rotbot.errors import SnippetError, UnsafeSnippet, UnsupportedSnippet
+from rotbot.errors import SnippetError, SnippetSyntaxError, UnsafeSnippet, UnsupportedSnippet
 from rotbot.shapes import allowlist, python_values
 from rotbot.shapes.attributes import attribute
 from rotbot.shapes.limits import LIMITS, exceed
@@ -92,7 +92,7 @@ class Expressions:
     # --- attributes ---
 
     def _attribute(self, node: ast.Attribute) -> Any:
-        return attribute(self.recorder, self.value(node.value), node.attr, span_of(node))
+        return attribute(self.recorder, self.value(node.value), node.attr, node)
 
     # --- operators ---
 
@@ -211,6 +211,8 @@ class Expressions:
         span = span_of(target)
         items = self.iterate(value, target)
         starred = [i for i, element in enumerate(target.elts) if isinstance(element, ast.Starred)]
+        if len(starred) > 1:
+            raise SnippetSyntaxError("not Python: multiple starred expressions in assignment", target.lineno)
         wanted = len(target.elts)
         if (len(items) < wanted - 1) if starred else (len(items) != wanted):
             at_least = "at least " if starred else ""

@@ -186,7 +186,7 @@ class Interpreter:
             if module == "math":
                 value = self.expressions.value(ast.copy_location(ast.Name("math", ast.Load()), node))
             for part in [*module.split(".")[1:], *([name] if name else [])]:
-                value = attribute(self.recorder, value, part, span_of(node))
+                value = attribute(self.recorder, value, part, ast.copy_location(ast.Name(part, ast.Load()), node))
             self.expressions.bind(bound, value, ast.copy_location(ast.Name(bound, ast.Store()), node))
 
     def _function(self, node: ast.FunctionDef) -> None:
@@ -354,9 +354,11 @@ def _refuse_missing(name: str, tree: ast.Module, specs: dict[str, ArgSpec]) -> N
 
 def _steps(recorder: Recorder, roots: list[int] | None) -> tuple[Step, ...]:
     """The recorded steps; with ``roots`` only those that these nodes depend on, by value or by shape."""
-    live = None if roots is None else _ancestors(recorder, roots)
-    nodes = len(recorder.nodes)
-    return tuple([step for step in recorder.steps if live is None or step.node in live or step.node >= nodes])
+    if roots is None:
+        return tuple(recorder.steps)
+    live = _ancestors(recorder, roots)
+    live.add(len(recorder.nodes))  # an index that fails midway has steps of a node that does not come to be
+    return tuple([step for step in recorder.steps if step.node in live])
 
 
 def _ancestors(recorder: Recorder, roots: list[int]) -> set[int]:
