@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from rotbot.cli.view import printable, shapes_text, step_text
 from rotbot.inference.engine import Completion, Engine, Sampling, follow
 from rotbot.rewards.compare import Comparison, compare, explain
+from rotbot.rewards.votes import Vote, majority
 from rotbot.shapes.text import as_shapes
 
 if TYPE_CHECKING:
@@ -112,20 +113,24 @@ def speed(tokens: int, seconds: float) -> str:
 
 def answer(
     engine: Engine, problem: Problem, truth: ShapeTrace, sampling: Sampling, model: str, out: Console, live: bool
-) -> tuple[Completion, Comparison]:
-    """Let the model answer, and print the table and the verdict on ``out``.
+) -> tuple[Completion, Comparison, Vote]:
+    """Let the model answer, and print the table and the verdict on ``out``; of several samples those of the majority.
 
     ``live`` shows the model's steps as they come; what it showed is then replaced by the whole table.
     """
     if live:
-        completion = _answer_live(engine, problem, truth, sampling, model, out)
+        made = [_answer_live(engine, problem, truth, sampling, model, out)]
     else:
-        completion = engine.generate([problem], sampling)[0]
-    comparison = compare(truth, completion.text)
+        made = engine.generate([problem], sampling)
+    comparisons = [compare(truth, completion.text) for completion in made]
+    vote = majority(comparisons)
+    completion, comparison = made[vote.chosen], comparisons[vote.chosen]
     out.print(versus_table(comparison, model, out.width))
     out.print()
     out.print(verdict_text(comparison, completion), soft_wrap=True)
-    return completion, comparison
+    if vote.total > 1:
+        out.print(f"{vote.agreeing} of {vote.total} samples agree on the final shape", style="dim", soft_wrap=True)
+    return completion, comparison, vote
 
 
 def _answer_live(
