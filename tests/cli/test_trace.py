@@ -155,7 +155,7 @@ def test_a_module_class_in_a_file_in_every_format(rotbot, tmp_path: Path, monkey
     assert done.out.startswith(
         "::error file=net.py,line=9,endLine=9,col=13,endColumn=25,title=Shape error::Linear(4, 5"
     )
-    assert "> 9 │         y = self.inner(x)" in done.err
+    assert ">  9 │         y = self.inner(x)" in done.err
     done = rotbot(*args, "x=2,3", "--format", "sarif")
     assert json.loads(done.out)["runs"][0]["results"][0]["level"] == "error"
     for extra, words in (

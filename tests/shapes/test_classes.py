@@ -176,8 +176,8 @@ WRONG = {
 
 @pytest.mark.parametrize("body", WRONG)
 def test_what_python_or_nn_module_would_reject_ends_the_trace(body: str) -> None:
-    code = f"class A(nn.Module):\n    def __init__(self):\n        {body}\n"
-    "    def forward(self, x): return x.relu()\ny = A()(x)"
+    head = f"class A(nn.Module):\n    def __init__(self):\n        {body}\n"
+    code = head + "    def forward(self, x): return x.relu()\ny = A()(x)"
     with pytest.raises((AttributeError, TypeError)):
         eager.run(code, {"x": "2"})
     error = rotbot.trace(code, {"x": [2]}).error
