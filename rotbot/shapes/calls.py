@@ -131,7 +131,8 @@ def _refuse_foreign(value: Any, name: str, node: ast.Call) -> None:
         return
     if isinstance(value, (tuple, list)):
         for item in value:
-            _refuse_foreign(item, name, node)
+            if item.__class__ is not Traced:
+                _refuse_foreign(item, name, node)
     elif kind_of is dict:
         for item in value.values():
             _refuse_foreign(item, name, node)

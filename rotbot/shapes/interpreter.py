@@ -373,13 +373,8 @@ def _refuse_missing(name: str, tree: ast.Module, specs: dict[str, ArgSpec]) -> N
 def _steps(recorder: Recorder, roots: list[int] | None) -> tuple[Step, ...]:
     """The recorded steps; with ``roots`` only those that these nodes depend on, by value or by shape."""
     live = None if roots is None else _ancestors(recorder, roots)
-    return tuple(
-        [
-            Step(r.op, r.inputs, r.outputs, span=r.span, name=r.name, node=r.node)
-            for r in recorder.records
-            if live is None or r.node in live or r.node >= len(recorder.nodes)
-        ]
-    )
+    nodes = len(recorder.nodes)
+    return tuple([step for step in recorder.steps if live is None or step.node in live or step.node >= nodes])
 
 
 def _ancestors(recorder: Recorder, roots: list[int]) -> set[int]:
