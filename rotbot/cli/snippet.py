@@ -32,7 +32,7 @@ def read_code(file: Path | None, code: str | None) -> str:
                 raw = handle.read(MAX_BYTES + 1)
         if len(raw) > MAX_BYTES:
             raise InputError(f"expected at most {MAX_BYTES} bytes of code, got more")
-        return raw.decode("utf-8-sig").replace("\r\n", "\n")
+        return raw.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")  # Python's ends of lines
     except OSError as error:
         raise InputError(f"cannot read {str(file)!r}: {error.strerror or error}") from error
     except UnicodeDecodeError as error:

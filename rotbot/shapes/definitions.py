@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import ast
 import builtins
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from keyword import iskeyword
 
 from rotbot.errors import InputError
 from rotbot.shapes.arguments import ArgSpec
-from rotbot.shapes.source import bound_names, names_read, parse
+from rotbot.shapes.source import bound_names, check_size, names_read, parse
 
 RESULT = "result"
 """The variable that the last line assigns what the definition returns (with underscores if the file has that name)."""
 
 _BUILTINS = frozenset(dir(builtins))
 _MAX_LITERAL = 200
+_MAX_NODES = 1_000_000
 
 Definition = ast.FunctionDef | ast.ClassDef
 
@@ -40,10 +42,12 @@ def program(
 
     ``specs`` are the tensors among its parameters (of a class: of ``forward``), ``values`` the literals among them, and
     ``init`` the literals that the class is constructed with. Raises :class:`~rotbot.errors.InputError` for a name that
-    is not defined, for parameters that do not exist or are missing, and for values that are no literals; and
-    :class:`~rotbot.errors.SnippetSyntaxError` for a source that is not Python.
+    is not defined, for parameters that do not exist or are missing, and for values that are no literals;
+    :class:`~rotbot.errors.SnippetSyntaxError` for a source that is not Python, and
+    :class:`~rotbot.errors.LimitExceeded` for one that is too large or nested too deeply.
     """
     tree = parse(source)
+    check_size(tree, _MAX_NODES)
     definitions = {node.name: node for node in tree.body if isinstance(node, Definition)}
     found = definitions.get(name)
     if found is None:
@@ -71,23 +75,23 @@ def program(
 
 def _needed(body: Sequence[ast.stmt], name: str) -> set[str]:
     """The names that the definition of ``name`` reads, and those that their definitions read, and so on."""
-    bound = [(statement, bound_names([statement])) for statement in body]
+    binding: dict[str, list[ast.stmt]] = {}
+    for statement in body:
+        for each in bound_names([statement]):
+            binding.setdefault(each, []).append(statement)
     star = any(isinstance(s, ast.ImportFrom) and s.names[0].name == "*" for s in body)
-    defined = {each for _, names in bound for each in names}
     needed, todo = {name}, [name]
     while todo:
         current = todo.pop()
-        for statement, names in bound:
-            if current not in names:
-                continue
+        for statement in binding[current]:
             for read in names_read([statement]):
-                if read not in defined and read not in _BUILTINS and not star:
+                if read in binding and read not in needed:
+                    needed.add(read)
+                    todo.append(read)
+                elif read not in binding and read not in _BUILTINS and not star:
                     raise InputError(
                         f"{current} (line {statement.lineno}) reads {read}, which the file neither defines nor imports"
                     )
-                if read in defined and read not in needed:
-                    needed.add(read)
-                    todo.append(read)
     return needed
 
 
@@ -176,7 +180,7 @@ def _literal(name: str, text: str) -> str:
 def _is_plain(value: object) -> bool:
     if isinstance(value, (tuple, list)):
         return all(map(_is_plain, value))
-    return value is None or isinstance(value, (int, float, str))
+    return value is None or isinstance(value, (int, str)) or (isinstance(value, float) and math.isfinite(value))
 
 
 def _unused(name: str, taken: set[str]) -> str:

@@ -28,7 +28,7 @@ def read(code: str) -> ast.Module:
         exceed("characters of source", LIMITS.source_chars, len(code))
     tree = parse(code)
     if len(code) > _SURELY_SMALL:
-        _check_size(tree)
+        check_size(tree)
     return tree
 
 
@@ -46,14 +46,15 @@ def parse(code: str) -> ast.Module:
         raise SnippetSyntaxError("nested too deeply") from error
 
 
-def _check_size(tree: ast.Module) -> None:
+def check_size(tree: ast.Module, nodes: int = LIMITS.ast_nodes) -> None:
+    """Raise :class:`~rotbot.errors.LimitExceeded` for a tree of more than ``nodes``, or too deep to be walked."""
     level: list[ast.AST] = [tree]
     total = depth = 0
     while level:
         total += len(level)
         depth += 1
-        if total > LIMITS.ast_nodes:
-            exceed("syntax nodes", LIMITS.ast_nodes, total)
+        if total > nodes:
+            exceed("syntax nodes", nodes, total)
         if depth > LIMITS.ast_depth:
             exceed("levels of nesting", LIMITS.ast_depth, depth)
         level = [child for node in level for child in ast.iter_child_nodes(node)]
@@ -103,7 +104,7 @@ def free_names(code: str) -> list[str]:
     ``torch``, ``nn``, ``F``, ``math`` and Python's builtins are not arguments. Raises as :func:`read` does.
     """
     tree = read(code)
-    _check_size(tree)
+    check_size(tree)
     return free_names_of(tree)
 
 
