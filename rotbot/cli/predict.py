@@ -86,7 +86,7 @@ def predict(
     if file is not None and file.suffix == ".jsonl":
         if code is not None or arg or target is not None:
             raise InputError("problems.jsonl holds code, args and targets; expected no -c, --arg or --target beside it")
-        _predict_file(file, output, _opener(model, engine, endpoint, name), endpoint or model, sampling)
+        _predict_file(file, output, opener(model, engine, endpoint, name), endpoint or model, sampling)
         return
     if output is not None:
         raise InputError("--out: expected --file problems.jsonl for it; for one problem use --json")
@@ -100,7 +100,7 @@ def predict(
     from rotbot.cli.view import console
 
     out = console(stderr=as_json)
-    with _opener(model, engine, endpoint, name)() as running:
+    with opener(model, engine, endpoint, name)() as running:
         live = out.is_terminal and endpoint is None and samples == 1
         completion, comparison, vote = answer(running, problem, truth, sampling, model, out, live=live)
         took = f"{completion.seconds:.2f} s"  # a server's tokens are not known
@@ -126,7 +126,7 @@ def predict(
         raise typer.Exit(1)
 
 
-def _opener(model: str, engine: str, endpoint: str | None, name: str | None) -> Callable[[], Any]:
+def opener(model: str, engine: str, endpoint: str | None, name: str | None) -> Callable[[], Any]:
     """What opens an engine or an endpoint, as a context."""
     if endpoint is not None:
         from rotbot.inference.endpoint import Endpoint
