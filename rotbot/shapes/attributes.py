@@ -10,6 +10,7 @@ import torch
 
 from rotbot.errors import UnsafeSnippet, UnsupportedSnippet
 from rotbot.shapes import allowlist, python_values
+from rotbot.shapes.classes import attribute_of
 from rotbot.shapes.python_values import kind
 from rotbot.shapes.recorder import Recorder
 from rotbot.shapes.source import span_of
@@ -17,17 +18,23 @@ from rotbot.shapes.values import (
     Builtin,
     Device,
     FieldTuple,
+    Instance,
     Method,
     Module,
     ModuleClass,
     Namespace,
     NoOp,
     Operation,
+    Super,
     Traced,
+    UserClass,
 )
 
 _VALUE_PROPERTIES = frozenset(("shape", "ndim", "dtype", "device", "requires_grad", "is_cuda", "nbytes", "itemsize"))
 _NO_OPS = frozenset(("no_grad", "inference_mode", "enable_grad", "manual_seed"))
+_CONTAINERS = ("Sequential", "ModuleList", "Module")
+_INITIALIZERS = frozenset("uniform_ normal_ trunc_normal_ constant_ ones_ zeros_".split())
+"""Functions of ``nn.init`` that take a tensor of any shape and leave its shape alone."""
 _TENSOR_QUERIES = frozenset(
     "size dim ndimension numel nelement stride element_size is_floating_point is_complex is_contiguous get_device "
     "is_signed".split()
@@ -37,6 +44,8 @@ _TENSOR_QUERIES = frozenset(
 def attribute(recorder: Recorder, owner: Any, name: str, node: ast.expr) -> Any:
     """``owner.name``. Raises :class:`UnsafeSnippet` for a name that is in no table, :class:`UnsupportedSnippet` for one
     that is harmless and not supported, :class:`~rotbot.shapes.recorder.ProgramError` for one that does not exist."""
+    if isinstance(owner, Super) and name == "__init__":
+        return attribute_of(recorder, owner, name, span_of(node))
     if name.startswith("__"):
         raise UnsafeSnippet(f"attribute {name} is not allowed", node.lineno)
     if isinstance(owner, Traced):
@@ -49,6 +58,8 @@ def attribute(recorder: Recorder, owner: Any, name: str, node: ast.expr) -> Any:
         table = python_values.LIST_METHODS if isinstance(owner, list) else python_values.TUPLE_METHODS
         if name in table or (name == "numel" and isinstance(owner, tuple)):
             return Method(owner, name)
+    if isinstance(owner, (Instance, UserClass, Super)):
+        return attribute_of(recorder, owner, name, span_of(node))
     if isinstance(owner, (Module, Device)):
         return _of_module(owner, name, node)
     if isinstance(owner, torch.dtype) and name in ("is_floating_point", "is_complex", "itemsize"):
@@ -65,6 +76,10 @@ def attribute(recorder: Recorder, owner: Any, name: str, node: ast.expr) -> Any:
 def _of_module(owner: Any, name: str, node: ast.expr) -> Any:
     if isinstance(owner, Module) and name in ("eval", "train", "to", "cuda", "cpu", "float", "half", "double"):
         return Method(owner, name)
+    if isinstance(owner, Module) and owner.spec.name == "nn.ModuleList" and name in ("append", "extend"):
+        return Method(owner, name)
+    if isinstance(owner, Module) and name == "training":
+        return owner.spec.training
     if isinstance(owner, Device) and name in ("type", "index"):
         return "cpu" if name == "type" else None
     raise UnsupportedSnippet(f"attribute {name} of {kind(owner)} is not supported", node.lineno)
@@ -109,9 +124,9 @@ def _of_namespace(owner: Namespace, name: str, node: ast.expr) -> Any:
         return allowlist.CONSTANTS[qualified]
     if qualified in allowlist.NAMESPACES:
         return Namespace(allowlist.NAMESPACES[qualified])
-    if owner.prefix == "torch.nn" and (f"nn.{name}" in allowlist.MODULES or name in ("Sequential", "ModuleList")):
+    if owner.prefix == "torch.nn" and (f"nn.{name}" in allowlist.MODULES or name in _CONTAINERS):
         return ModuleClass(f"nn.{name}")
-    if owner.prefix == "torch" and name in _NO_OPS:
+    if (owner.prefix == "torch" and name in _NO_OPS) or (owner.prefix == "torch.nn.init" and name in _INITIALIZERS):
         return NoOp(name)
     if qualified in ("torch.device", "torch.Size", "torch.nn.Parameter") or (
         owner.prefix == "math" and name in python_values.MATH

@@ -11,28 +11,43 @@ import torch
 
 from rotbot.errors import UnsafeSnippet, UnsupportedSnippet
 from rotbot.shapes import allowlist, python_values
+from rotbot.shapes.classes import (
+    call_instance,
+    call_method,
+    call_super,
+    construct,
+    initialize,
+    module_method,
+    set_training,
+)
 from rotbot.shapes.metadata import ModuleSpec, TensorMeta
 from rotbot.shapes.operators import binary
 from rotbot.shapes.python_values import PYTHON_ERRORS, bounded, kind
 from rotbot.shapes.recorder import ProgramError, traced_in
 from rotbot.shapes.source import span_of
 from rotbot.shapes.values import (
+    BoundMethod,
     Builtin,
     Device,
     Function,
+    Instance,
     Method,
     Module,
     ModuleClass,
+    ModuleInit,
     Namespace,
     NoOp,
     Operation,
+    SuperName,
     Traced,
+    UserClass,
 )
 
 if TYPE_CHECKING:
     from rotbot.shapes.interpreter import Interpreter
 
 _PLAIN_KINDS = frozenset((*python_values.PLAIN, torch.dtype, torch.memory_format, torch.layout)) - {tuple, list}
+_FUNCTIONS = (Function, Operation, Method, Builtin, Namespace, ModuleClass, UserClass, BoundMethod, SuperName)
 _DEVICE_METHODS = frozenset("to cuda cpu new_zeros new_ones new_empty new_empty_strided new_full new_tensor".split())
 
 
@@ -66,7 +81,9 @@ def _method(interpreter: Interpreter, method: Method, args: list[Any], kwargs: d
     if owner.__class__ is Traced:
         return _tensor_method(interpreter, owner, name, args, kwargs, node)
     if isinstance(owner, Module):
-        return _module_method(owner, name)
+        return _module_method(interpreter, owner, name, args, node)
+    if isinstance(owner, Instance):
+        return module_method(interpreter, owner, name, args, kwargs, node)
     return _sequence_method(owner, name, args, kwargs, node)
 
 
@@ -160,19 +177,20 @@ def _query(
     return answers[name]
 
 
-def _module_method(owner: Module, name: str) -> Module:
-    training = {"train": True, "eval": False}.get(name)
-    if training is None:
-        return owner
-    _set_training(owner, training)
+def _module_method(interpreter: Interpreter, owner: Module, name: str, args: list[Any], node: ast.Call) -> Module:
+    if name in ("train", "eval"):
+        set_training(owner, name == "train" and bool(args[0] if args else True))
+    elif name in ("append", "extend"):
+        assert owner.children is not None, "only containers have these methods"
+        new = interpreter.expressions.iterate(args[0], node) if args and name == "extend" else args
+        owner.children += bounded(_modules(new, owner.spec.name, node))
     return owner
 
 
-def _set_training(module: Module, training: bool) -> None:
-    spec = module.spec
-    module.spec = ModuleSpec(spec.name, spec.args, spec.kwargs, training)
-    for child in module.children or ():
-        _set_training(child, training)
+def _modules(values: list[Any], name: str, node: ast.Call) -> list[Any]:
+    if not all(isinstance(value, (Module, Instance)) for value in values):
+        raise UnsupportedSnippet(f"{name} takes modules", node.lineno)
+    return values
 
 
 def _sequence_method(owner: Any, name: str, args: list[Any], kwargs: dict[str, Any], node: ast.Call) -> Any:
@@ -196,9 +214,9 @@ def _construct(
     if name in ("nn.Sequential", "nn.ModuleList"):
         children = args[0] if name == "nn.ModuleList" and args else args
         children = interpreter.expressions.iterate(children, node)
-        if not all(isinstance(child, Module) for child in children):
-            raise UnsupportedSnippet(f"{name} takes modules", node.lineno)
-        return Module(ModuleSpec(name, (), ()), list(children))
+        return Module(ModuleSpec(name, (), ()), list(_modules(children, name, node)))
+    if name == "nn.Module":
+        raise UnsafeSnippet("nn.Module is allowed as the base of a class only", node.lineno)
     if "device" in kwargs:
         _check_device(kwargs.pop("device"), node)
     if any(traced_in((args, kwargs))):
@@ -221,7 +239,7 @@ def _module(interpreter: Interpreter, module: Module, args: list[Any], kwargs: d
             raise ProgramError("Sequential", (), f"expected one argument, got {len(args) + len(kwargs)}", span_of(node))
         value = args[0]
         for child in module.children:
-            value = _module(interpreter, child, [value], {}, node)
+            value = call(interpreter, child, [value], {}, node)
         return value
     _refuse_foreign((args, kwargs), module.spec.name, node)
     span = span_of(node)
@@ -245,8 +263,10 @@ def _builtin(
         return _is_instance(args, node)
     if name in ("list", "tuple", "enumerate", "zip", "reversed", "sum"):
         iterated = len(args) if name == "zip" else 1
-        head = [interpreter.expressions.iterate(a, node) if isinstance(a, Traced) else a for a in args[:iterated]]
+        head = [interpreter.expressions.iterate(a, node) if _is_iterable(a) else a for a in args[:iterated]]
         args = [*head, *args[iterated:]]
+    if name == "len" and args and isinstance(args[0], Module) and args[0].children is not None:
+        return len(args[0].children)
     if args and isinstance(args[0], Traced):
         return _builtin_on_tensor(interpreter, name, args[0], node)
     if any(traced_in((args, kwargs))) and name not in ("tuple", "list", "zip", "enumerate", "reversed", "len"):
@@ -262,10 +282,14 @@ def _builtin(
         raise ProgramError(f"{name}()", (), reason, span_of(node)) from error
 
 
+def _is_iterable(value: Any) -> bool:
+    return isinstance(value, Traced) or (isinstance(value, Module) and value.children is not None)
+
+
 def _refuse_functions(value: Any, name: str, node: ast.Call) -> None:
     """Builtins take plain values; containers may hold tensors and modules."""
     items = [*value[0], *value[1].values()]
-    if any(isinstance(item, (Function, Operation, Method, Builtin, Namespace, ModuleClass)) for item in items):
+    if any(isinstance(item, _FUNCTIONS) for item in items):
         raise UnsupportedSnippet(f"{name}: a function as an argument is not supported", node.lineno)
 
 
@@ -315,4 +339,9 @@ _CALLS: dict[type[Any], Callable[[Interpreter, Any, list[Any], dict[str, Any], a
     Function: _function,
     Builtin: _builtin,
     NoOp: _no_op,
+    UserClass: construct,
+    Instance: call_instance,
+    BoundMethod: call_method,
+    SuperName: call_super,
+    ModuleInit: initialize,
 }

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from rotbot.errors import InputError, SnippetError, UnsafeSnippet, UnsupportedSnippet
@@ -11,6 +12,7 @@ from rotbot.shapes import allowlist, bounds
 from rotbot.shapes.arguments import ArgSpec
 from rotbot.shapes.attributes import attribute
 from rotbot.shapes.calls import call
+from rotbot.shapes.classes import define
 from rotbot.shapes.expressions import Expressions, UndefinedName
 from rotbot.shapes.limits import exceed
 from rotbot.shapes.metadata import ModuleSpec, TensorMeta
@@ -107,8 +109,6 @@ class Interpreter:
             self.recorder.name(value, target.id, since)
 
     def _augmented(self, node: ast.AugAssign) -> None:
-        if not isinstance(node.target, (ast.Name, ast.Subscript)):
-            raise UnsafeSnippet("assigning to an attribute is not allowed", node.lineno)
         since = len(self.recorder.nodes)
         load = ast.copy_location(_as_load(node.target), node.target)
         left, right = self.expressions.value(load), self.expressions.value(node.value)
@@ -196,6 +196,10 @@ class Interpreter:
         function = Function(node.name, node.args, node.body, defaults, self.expressions.scope, local)
         self.expressions.bind(node.name, function, ast.copy_location(ast.Name(node.name, ast.Store()), node))
 
+    def _class(self, node: ast.ClassDef) -> None:
+        made = define(self, node)
+        self.expressions.bind(node.name, made, ast.copy_location(ast.Name(node.name, ast.Store()), node))
+
     def _return(self, node: ast.Return) -> None:
         if self.depth == 0:
             raise UnsupportedSnippet("return outside of a function", node.lineno)
@@ -220,11 +224,22 @@ class Interpreter:
 
     # --- calls ---
 
-    def call_function(self, function: Function, args: list[Any], kwargs: dict[str, Any], node: ast.Call) -> Any:
-        """Call a function defined in the snippet: its own scope, its body run like any other statements."""
+    def call_function(
+        self,
+        function: Function,
+        args: list[Any],
+        kwargs: dict[str, Any],
+        node: ast.Call,
+        names: Mapping[str, Any] = MappingProxyType({}),
+    ) -> Any:
+        """Call a function defined in the snippet: its own scope, its body run like any other statements.
+
+        ``names`` are bound beside its parameters.
+        """
         if self.depth >= _MAX_CALL_DEPTH:
             exceed("nested calls of the snippet's own functions", _MAX_CALL_DEPTH, self.depth + 1, node.lineno)
         scope = Scope(function.scope, function.local)
+        scope.values.update(names)
         scope.values.update(_bind(function, args, kwargs, span_of(node)))
         scope.reads = dict.fromkeys(scope.values, tuple(self.recorder.reads))
         outer, self.expressions.scope = self.expressions.scope, scope
@@ -252,9 +267,11 @@ class Interpreter:
             raise ProgramError(op_text(spec.name, (), {}, spec), (), reason, span) from error
 
 
-def _as_load(target: ast.Name | ast.Subscript) -> ast.expr:
+def _as_load(target: ast.Name | ast.Subscript | ast.Attribute) -> ast.expr:
     if isinstance(target, ast.Name):
         return ast.Name(target.id, ast.Load())
+    if isinstance(target, ast.Attribute):
+        return ast.Attribute(target.value, target.attr, ast.Load())
     return ast.Subscript(target.value, target.slice, ast.Load())
 
 
@@ -283,7 +300,7 @@ def _bind(function: Function, args: list[Any], kwargs: dict[str, Any], span: Spa
 
 
 _CONSTRUCTS = {
-    "ClassDef": "a class definition", "AsyncFunctionDef": "async", "Try": "try", "Delete": "del", "Global": "global",
+    "AsyncFunctionDef": "async", "Try": "try", "Delete": "del", "Global": "global",
     "Nonlocal": "nonlocal", "Match": "match", "Raise": "raise", "AsyncFor": "async", "AsyncWith": "async",
     "TryStar": "try", "TypeAlias": "a type alias",
 }  # fmt: skip
@@ -299,6 +316,7 @@ _HANDLERS: dict[type[ast.stmt], Callable[[Interpreter, Any], None]] = {
     ast.Import: Interpreter._import,
     ast.ImportFrom: Interpreter._import,
     ast.FunctionDef: Interpreter._function,
+    ast.ClassDef: Interpreter._class,
     ast.Return: Interpreter._return,
     ast.With: Interpreter._with,
     ast.Pass: Interpreter._pass,
