@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from rotbot.errors import InputError, SnippetError, UnsafeSnippet, UnsupportedSnippet
@@ -11,6 +12,7 @@ from rotbot.shapes import allowlist, bounds
 from rotbot.shapes.arguments import ArgSpec
 from rotbot.shapes.attributes import attribute
 from rotbot.shapes.calls import call
+from rotbot.shapes.classes import define
 from rotbot.shapes.expressions import Expressions, UndefinedName
 from rotbot.shapes.limits import exceed
 from rotbot.shapes.metadata import ModuleSpec, TensorMeta
@@ -107,8 +109,6 @@ class Interpreter:
             self.recorder.name(value, target.id, since)
 
     def _augmented(self, node: ast.AugAssign) -> None:
-        if not isinstance(node.target, (ast.Name, ast.Subscript)):
-            raise UnsafeSnippet("assigning to an attribute is not allowed", node.lineno)
         since = len(self.recorder.nodes)
         load = ast.copy_location(_as_load(node.target), node.target)
         left, right = self.expressions.value(load), self.expressions.value(node.value)
@@ -186,7 +186,7 @@ class Interpreter:
             if module == "math":
                 value = self.expressions.value(ast.copy_location(ast.Name("math", ast.Load()), node))
             for part in [*module.split(".")[1:], *([name] if name else [])]:
-                value = attribute(self.recorder, value, part, span_of(node))
+                value = attribute(self.recorder, value, part, ast.copy_location(ast.Name(part, ast.Load()), node))
             self.expressions.bind(bound, value, ast.copy_location(ast.Name(bound, ast.Store()), node))
 
     def _function(self, node: ast.FunctionDef) -> None:
@@ -195,6 +195,10 @@ class Interpreter:
         defaults, local = self.expressions.defaults(node.args), frozenset(bound_names(node.body))
         function = Function(node.name, node.args, node.body, defaults, self.expressions.scope, local)
         self.expressions.bind(node.name, function, ast.copy_location(ast.Name(node.name, ast.Store()), node))
+
+    def _class(self, node: ast.ClassDef) -> None:
+        made = define(self, node)
+        self.expressions.bind(node.name, made, ast.copy_location(ast.Name(node.name, ast.Store()), node))
 
     def _return(self, node: ast.Return) -> None:
         if self.depth == 0:
@@ -220,11 +224,22 @@ class Interpreter:
 
     # --- calls ---
 
-    def call_function(self, function: Function, args: list[Any], kwargs: dict[str, Any], node: ast.Call) -> Any:
-        """Call a function defined in the snippet: its own scope, its body run like any other statements."""
+    def call_function(
+        self,
+        function: Function,
+        args: list[Any],
+        kwargs: dict[str, Any],
+        node: ast.Call,
+        names: Mapping[str, Any] = MappingProxyType({}),
+    ) -> Any:
+        """Call a function defined in the snippet: its own scope, its body run like any other statements.
+
+        ``names`` are bound beside its parameters.
+        """
         if self.depth >= _MAX_CALL_DEPTH:
             exceed("nested calls of the snippet's own functions", _MAX_CALL_DEPTH, self.depth + 1, node.lineno)
         scope = Scope(function.scope, function.local)
+        scope.values.update(names)
         scope.values.update(_bind(function, args, kwargs, span_of(node)))
         scope.reads = dict.fromkeys(scope.values, tuple(self.recorder.reads))
         outer, self.expressions.scope = self.expressions.scope, scope
@@ -252,9 +267,11 @@ class Interpreter:
             raise ProgramError(op_text(spec.name, (), {}, spec), (), reason, span) from error
 
 
-def _as_load(target: ast.Name | ast.Subscript) -> ast.expr:
+def _as_load(target: ast.Name | ast.Subscript | ast.Attribute) -> ast.expr:
     if isinstance(target, ast.Name):
         return ast.Name(target.id, ast.Load())
+    if isinstance(target, ast.Attribute):
+        return ast.Attribute(target.value, target.attr, ast.Load())
     return ast.Subscript(target.value, target.slice, ast.Load())
 
 
@@ -283,7 +300,7 @@ def _bind(function: Function, args: list[Any], kwargs: dict[str, Any], span: Spa
 
 
 _CONSTRUCTS = {
-    "ClassDef": "a class definition", "AsyncFunctionDef": "async", "Try": "try", "Delete": "del", "Global": "global",
+    "AsyncFunctionDef": "async", "Try": "try", "Delete": "del", "Global": "global",
     "Nonlocal": "nonlocal", "Match": "match", "Raise": "raise", "AsyncFor": "async", "AsyncWith": "async",
     "TryStar": "try", "TypeAlias": "a type alias",
 }  # fmt: skip
@@ -299,6 +316,7 @@ _HANDLERS: dict[type[ast.stmt], Callable[[Interpreter, Any], None]] = {
     ast.Import: Interpreter._import,
     ast.ImportFrom: Interpreter._import,
     ast.FunctionDef: Interpreter._function,
+    ast.ClassDef: Interpreter._class,
     ast.Return: Interpreter._return,
     ast.With: Interpreter._with,
     ast.Pass: Interpreter._pass,
@@ -354,14 +372,11 @@ def _refuse_missing(name: str, tree: ast.Module, specs: dict[str, ArgSpec]) -> N
 
 def _steps(recorder: Recorder, roots: list[int] | None) -> tuple[Step, ...]:
     """The recorded steps; with ``roots`` only those that these nodes depend on, by value or by shape."""
-    live = None if roots is None else _ancestors(recorder, roots)
-    return tuple(
-        [
-            Step(r.op, r.inputs, r.outputs, span=r.span, name=r.name, node=r.node)
-            for r in recorder.records
-            if live is None or r.node in live or r.node >= len(recorder.nodes)
-        ]
-    )
+    if roots is None:
+        return tuple(recorder.steps)
+    live = _ancestors(recorder, roots)
+    live.add(len(recorder.nodes))  # an index that fails midway has steps of a node that does not come to be
+    return tuple([step for step in recorder.steps if step.node in live])
 
 
 def _ancestors(recorder: Recorder, roots: list[int]) -> set[int]:
