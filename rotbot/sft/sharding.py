@@ -27,7 +27,7 @@ def shard(forward: PackedForward, world: World, device: torch.device) -> PackedF
 
     Gradients are summed, not averaged: the loss is divided by the whole step's tokens before.
     """
-    model = forward.model
+    model: Any = forward.model  # modules of its own kinds, whose ``forward`` is replaced
     forward = replace(forward, through_modules=True)
     mesh = init_device_mesh(device.type, (world.size,))
     for layer in model.layers:
