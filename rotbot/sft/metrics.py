@@ -1,21 +1,36 @@
-"""Metrics on disk: one JSON object a line in ``metrics.jsonl``, and TensorBoard's files on demand."""
+"""Metrics on disk: one JSON object a line in ``metrics.jsonl``; for TensorBoard and trackio on demand."""
 
 from __future__ import annotations
 
 import json
 import os
+import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
+
+from rotbot.errors import OutputError
 
 if TYPE_CHECKING:
     from rotbot.sft.trainer import Progress
 
 
 class Metrics:
-    """Writes a run's metrics. Lines beyond ``step`` (of a process that was killed after its last checkpoint) go."""
+    """Writes a run's metrics. Lines beyond ``step`` (of a process that was killed after its last checkpoint) go.
 
-    def __init__(self, folder: Path, step: int, tensorboard: bool) -> None:
+    ``trackio`` names a project of trackio's; the run has the folder's name there, with ``settings`` (flat), and a
+    resumed one goes on (trackio cannot drop what was logged: steps done twice are there twice, with the same values).
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        step: int,
+        tensorboard: bool,
+        trackio: str | None = None,
+        settings: dict[str, Any] | None = None,
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / "metrics.jsonl"
         kept = _lines_up_to(path, step) if step else []
@@ -28,6 +43,16 @@ class Metrics:
             from torch.utils.tensorboard import SummaryWriter
 
             self._board = SummaryWriter(str(folder / "tensorboard"), purge_step=step + 1)
+        self._track: Any = None
+        if trackio is not None:
+            import trackio as client
+
+            with redirect_stdout(sys.stderr):  # it tells people where its dashboard is
+                client.init(
+                    project=trackio, name=folder.absolute().name, config=settings, resume="allow" if step else "never",
+                    embed=False, auto_log_gpu=False, auto_log_cpu=False,
+                )  # fmt: skip
+            self._track = client
 
     def write(self, progress: Progress) -> None:
         """Append one line."""
@@ -39,11 +64,16 @@ class Metrics:
             values["validation_loss"] = progress.validation.loss
             values["validation_token_accuracy"] = progress.validation.token_accuracy
             values["validation_exact"] = progress.validation.exact
-        self._file.write(json.dumps({"step": progress.step, "tokens": progress.tokens, **values}) + "\n")
-        self._file.flush()
+        try:
+            self._file.write(json.dumps({"step": progress.step, "tokens": progress.tokens, **values}) + "\n")
+            self._file.flush()
+        except OSError as error:
+            raise OutputError(f"{self._file.name}: cannot be written: {error}; checkpoints are whole") from error
         if self._board is not None:
             for name, value in values.items():
                 self._board.add_scalar(name, value, progress.step)
+        if self._track is not None:
+            self._track.log(values, step=progress.step)
 
     def __enter__(self) -> Self:
         return self
@@ -52,6 +82,9 @@ class Metrics:
         self._file.close()
         if self._board is not None:
             self._board.close()
+        if self._track is not None:
+            with redirect_stdout(sys.stderr):
+                self._track.finish()
 
 
 def _lines_up_to(path: Path, step: int) -> list[str]:
