@@ -9,6 +9,7 @@ import select
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -231,8 +232,13 @@ def talk(home, *typed):
         shown = ""
         for keys, words in typed:
             os.write(terminal, keys.encode())
+            until = time.monotonic() + 60
             while words not in shown:
-                assert select.select([terminal], [], [], 60)[0], f"{words!r} did not come after {keys!r}: {shown!r}"
+                if not select.select([terminal], [], [], 5)[0]:
+                    assert time.monotonic() < until, f"{words!r} did not come after {keys!r}: {shown!r}"
+                    if keys == "\x03":  # Python's readline loses one that comes just before it waits: press again
+                        os.write(terminal, keys.encode())
+                    continue
                 shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown + os.read(terminal, 65_536).decode())
             shown = shown.partition(words)[2]
         os.write(terminal, b"\x04")
