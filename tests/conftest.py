@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
+import signal
 import socket
 import tempfile
 
@@ -19,6 +20,10 @@ os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 if "ROTBOT_TEST_HOME" not in os.environ:
     home = os.environ["ROTBOT_TEST_HOME"] = os.environ["HF_HOME"] = tempfile.mkdtemp(prefix="rotbot-tests-")
     atexit.register(shutil.rmtree, home, ignore_errors=True)
+
+# What a shell starts in the background ignores Ctrl-C, and so would its children: some tests press it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile("rotbot", derandomize=True, deadline=None, database=None)
 settings.load_profile("rotbot")
