@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rotbot.cli.options import Endpoint, EndpointModel, ShapeArguments  # typer reads them
 from rotbot.cli.view import printable
 from rotbot.errors import InputError, RotbotError
 
@@ -31,17 +32,10 @@ Ask = Callable[["Session", "Turn"], None]
 
 def chat(
     model: Annotated[str, typer.Argument(help="A Hub ID (owner/name[@revision]), a folder, or embedded.")] = "embedded",
-    arg: Annotated[
-        list[str] | None,
-        typer.Option("--arg", "-a", metavar="NAME=SHAPE", help="An argument: x=2,3 or i=3,5:int64. Repeat for each."),
-    ] = None,
+    arg: ShapeArguments = None,
     engine: Annotated[str, typer.Option("--engine", help="auto, vllm or transformers.")] = "auto",
-    endpoint: Annotated[
-        str | None, typer.Option("--endpoint", metavar="URL", help="An OpenAI-compatible server: http://host:8000/v1.")
-    ] = None,
-    name: Annotated[
-        str | None, typer.Option("--model-name", help="What the endpoint calls the model (default: its only one).")
-    ] = None,
+    endpoint: Endpoint = None,
+    name: EndpointModel = None,
     no_model: Annotated[bool, typer.Option("--no-model", help="Ground truth alone: starts at once.")] = False,
     max_tokens: Annotated[int, typer.Option("--max-tokens", help="The most tokens of an answer.")] = 1024,
 ) -> None:

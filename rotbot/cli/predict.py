@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rotbot.cli.options import Endpoint, EndpointModel, ShapeArguments  # typer reads them
 from rotbot.cli.view import printable
 from rotbot.errors import InputError
 
@@ -29,20 +30,13 @@ def predict(
     file: Annotated[
         Path | None, typer.Option("--file", "-f", help="A file with the code, - for standard input, or problems.jsonl.")
     ] = None,
-    arg: Annotated[
-        list[str] | None,
-        typer.Option("--arg", "-a", metavar="NAME=SHAPE", help="An argument: x=2,3 or i=3,5:int64. Repeat for each."),
-    ] = None,
+    arg: ShapeArguments = None,
     target: Annotated[
         str | None, typer.Option("--target", "-t", metavar="NAME", help="The variable asked for (default: the last).")
     ] = None,
     engine: Annotated[str, typer.Option("--engine", help="auto, vllm, transformers or endpoint.")] = "auto",
-    endpoint: Annotated[
-        str | None, typer.Option("--endpoint", metavar="URL", help="An OpenAI-compatible server: http://host:8000/v1.")
-    ] = None,
-    name: Annotated[
-        str | None, typer.Option("--model-name", help="What the endpoint calls the model (default: its only one).")
-    ] = None,
+    endpoint: Endpoint = None,
+    name: EndpointModel = None,
     max_tokens: Annotated[int, typer.Option("--max-tokens", help="The most tokens the model may write.")] = 1024,
     samples: Annotated[int, typer.Option("--samples", "-k", min=1, help="Answers; the majority counts.")] = 1,
     temperature: Annotated[
