@@ -86,13 +86,13 @@ def build(kind: type[T], values: Mapping[str, Any], path: str = "") -> T:
 
 
 def _nearest(key: str, kind: type[Any], path: str) -> str:
-    """A hint: the nearest key of this section, else the same key in another section, else all keys."""
+    """A hint: this very key in another section, else the nearest of this section, else of the others, else all keys."""
     known = [f.name for f in fields(kind)]
-    near = get_close_matches(key, known, n=1)
-    if near:
-        return f"; did you mean {path + near[0]!r}?"
     sections = {name: hint for name, hint in get_type_hints(kind).items() if is_dataclass(hint)}
     inner = {f.name: section for section, hint in sections.items() for f in fields(hint)}
+    near = [] if key in inner else get_close_matches(key, known, n=1)
+    if near:
+        return f"; did you mean {path + near[0]!r}?"
     near = get_close_matches(key, inner, n=1)
     if near:
         return f"; did you mean {f'{path}{inner[near[0]]}.{near[0]}'!r}?"

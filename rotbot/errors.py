@@ -19,6 +19,10 @@ class ConfigError(InputError):
     """A recipe or an override that does not fit: an unknown key (the nearest known one is named) or a wrong type."""
 
 
+class OutputError(RotbotError):
+    """A file that cannot be written: a full disk, a folder that may not be written to."""
+
+
 class SnippetError(RotbotError):
     """A snippet that cannot be traced. ``line`` is 1-based, or None where no single line is to blame."""
 

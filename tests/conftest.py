@@ -5,6 +5,8 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
+import signal
+import socket
 import tempfile
 
 import pytest
@@ -19,6 +21,10 @@ if "ROTBOT_TEST_HOME" not in os.environ:
     home = os.environ["ROTBOT_TEST_HOME"] = os.environ["HF_HOME"] = tempfile.mkdtemp(prefix="rotbot-tests-")
     atexit.register(shutil.rmtree, home, ignore_errors=True)
 
+# What a shell starts in the background ignores Ctrl-C, and so would its children: some tests press it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 settings.register_profile("rotbot", derandomize=True, deadline=None, database=None)
 settings.load_profile("rotbot")
 
@@ -31,3 +37,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if for_gpu:
         config.hook.pytest_deselected(items=for_gpu)
         items[:] = [item for item in items if not item.get_closest_marker("gpu")]
+
+
+@pytest.fixture(scope="session")
+def free_port():
+    """A function that names a port on loopback that is free now."""
+
+    def find() -> int:
+        with socket.socket() as one:
+            one.bind(("127.0.0.1", 0))
+            return one.getsockname()[1]
+
+    return find

@@ -25,6 +25,8 @@ def check(
     """Verify every row by eager execution, independent of the tracer: format, truth, splits, balance, determinism.
 
     Exit code 1 if anything is wrong.
+
+        rotbot check data/shapes --plot check.png
     """
     from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn

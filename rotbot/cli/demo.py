@@ -41,6 +41,8 @@ def demo(
     """Show the shipped model at work: four problems, every step beside what torch.fx says.
 
     Exit code 0 however well the model does: what it gets wrong is marked.
+
+        rotbot demo --engine transformers
     """
     from rotbot.cli.engine import opened
     from rotbot.cli.versus import answer, speed
@@ -54,7 +56,7 @@ def demo(
     with opened(model, engine) as running:
         for title, problem in problems():
             _show(out, title, problem)
-            completion, comparison = answer(
+            completion, comparison, _ = answer(
                 running, problem, problem.truth(), Sampling(), model, out, live=out.is_terminal
             )
             out.print()

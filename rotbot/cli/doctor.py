@@ -17,6 +17,8 @@ def doctor(
     """Check versions, extras, torch and vLLM, the Hub and its cache, and say what to do about what is missing.
 
     Exit code 0 if rotbot can work, 1 if something that it needs is broken.
+
+        rotbot doctor
     """
     from rotbot.cli.view import console, printable
     from rotbot.doctor import examine

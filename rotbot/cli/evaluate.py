@@ -87,7 +87,7 @@ def evaluate(
     screen = console(stderr=True)
     opened: list[Any] = []
     with ExitStack() as stack:
-        bar = stack.enter_context(_progress(screen))
+        bar = stack.enter_context(progress_bar(screen))
         task = bar.add_task("", total=None)
 
         def running() -> Generates:
@@ -126,7 +126,8 @@ def _opened(model: str, name: str | None, kind: str) -> Any:
     return opened(model, kind)
 
 
-def _progress(screen: Console) -> Any:
+def progress_bar(screen: Console) -> Any:
+    """A bar with what is under way, how much is done and how long it took; gone at the end."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     return Progress(

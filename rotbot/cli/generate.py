@@ -71,6 +71,8 @@ def generate(
     """Generate problems with verified traces as a dataset that load_dataset(OUT, "sft") loads as it is.
 
     A build that was killed continues when the same command runs again.
+
+        rotbot generate data/shapes --rows 20000 --level 0-5 --seed 7
     """
     given = {
         "rows": rows, "seed": seed, "levels": level, "wrong": wrong, "idioms": idioms, "symbolic": symbolic,

@@ -49,6 +49,8 @@ def push_dataset(
     """Push a dataset folder with its card in one commit; what the Hub has already is not sent again.
 
     A RECIPE (shapes, or a YAML file) is built first, in a folder that stays: the next push finds it there.
+
+        rotbot push-dataset data/shapes owner/shapes --dry-run
     """
     from rotbot.hub.push import PushOptions
 
@@ -83,7 +85,10 @@ def push_model(
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    """Push a model folder in one commit, with its card or one made from what the folder says."""
+    """Push a model folder in one commit, with its card or one made from what the folder says.
+
+    rotbot push-model runs/tiny/model owner/shapes-tiny --private
+    """
     from rotbot.hub.figures import read_evaluation
     from rotbot.hub.push import PushOptions
 
@@ -108,7 +113,10 @@ def push_space(
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    """Push the web demo as a Space of your own: front matter, pinned requirements, models fetched at build time."""
+    """Push the web demo as a Space of your own: front matter, pinned requirements, models fetched at build time.
+
+    rotbot push-space owner/shape-trace --model owner/shapes-tiny
+    """
     import tempfile
 
     from rotbot.hub.push import PushOptions
@@ -128,7 +136,10 @@ def pull_dataset(
     dry_run: PullDryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write a dataset of the Hub to a folder, whole or not at all."""
+    """Write a dataset of the Hub to a folder, whole or not at all.
+
+    rotbot pull-dataset owner/shapes@main data/shapes
+    """
     _pull("dataset", repo_id, out, revision, overwrite, dry_run, as_json)
 
 
@@ -140,7 +151,10 @@ def pull_model(
     dry_run: PullDryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write a model of the Hub to a folder, whole or not at all."""
+    """Write a model of the Hub to a folder, whole or not at all.
+
+    rotbot pull-model owner/shapes-tiny runs/pulled
+    """
     _pull("model", repo_id, out, revision, overwrite, dry_run, as_json)
 
 

@@ -7,6 +7,7 @@ import sys
 import typer
 
 from rotbot import __version__
+from rotbot.cli.chat import chat
 from rotbot.cli.check import check
 from rotbot.cli.demo import demo
 from rotbot.cli.doctor import doctor
@@ -47,6 +48,7 @@ def _root(
 
 app.command()(trace)
 app.command()(predict)
+app.command()(chat)
 app.command()(demo)
 app.command("eval")(evaluate)
 app.command()(generate)

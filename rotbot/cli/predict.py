@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import json
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rotbot.cli.options import Endpoint, EndpointModel, ShapeArguments  # typer reads them
+from rotbot.cli.view import printable
 from rotbot.errors import InputError
 
 if TYPE_CHECKING:
+    from rotbot.inference.engine import Sampling
     from rotbot.problem import Problem
     from rotbot.shapes.arguments import ArgSpec
     from rotbot.shapes.trace import ShapeTrace
@@ -20,17 +28,25 @@ def predict(
     model: Annotated[str, typer.Argument(help="A Hub ID (owner/name[@revision]), a folder, or embedded.")] = "embedded",
     code: Annotated[str | None, typer.Option("--code", "-c", help="The code itself.", metavar="CODE")] = None,
     file: Annotated[
-        Path | None, typer.Option("--file", "-f", help="A file with the code, or - for standard input.")
+        Path | None, typer.Option("--file", "-f", help="A file with the code, - for standard input, or problems.jsonl.")
     ] = None,
-    arg: Annotated[
-        list[str] | None,
-        typer.Option("--arg", "-a", metavar="NAME=SHAPE", help="An argument: x=2,3 or i=3,5:int64. Repeat for each."),
-    ] = None,
+    arg: ShapeArguments = None,
     target: Annotated[
         str | None, typer.Option("--target", "-t", metavar="NAME", help="The variable asked for (default: the last).")
     ] = None,
-    engine: Annotated[str, typer.Option("--engine", help="auto, vllm or transformers.")] = "auto",
+    engine: Annotated[str, typer.Option("--engine", help="auto, vllm, transformers or endpoint.")] = "auto",
+    endpoint: Endpoint = None,
+    name: EndpointModel = None,
     max_tokens: Annotated[int, typer.Option("--max-tokens", help="The most tokens the model may write.")] = 1024,
+    samples: Annotated[int, typer.Option("--samples", "-k", min=1, help="Answers; the majority counts.")] = 1,
+    temperature: Annotated[
+        float | None, typer.Option("--temperature", help="0 is greedy; the default is 0, with several samples 0.7.")
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", "-s", min=0, help="Of sampling.")] = 0,
+    output: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="problems.jsonl: a file for the results; a broken run goes on from it."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout, people's text on stderr.")] = False,
 ) -> None:
     """Let a model work out every intermediate shape of PyTorch code, and hold its steps against torch.fx.
@@ -38,34 +54,62 @@ def predict(
     The code comes from -c, --file or standard input; it is read, never run. Exit code 0 if every step and the final
     shape are right, 1 if not, 2 for input that cannot be used.
 
+    With --samples the answer that most samples end with counts. A file problems.jsonl has one problem a line
+    (code, args, target); its results are lines of JSON, and the exit code is 0 whatever the model got right.
+
         rotbot predict -c 'y = (x @ w).relu()' --arg x=2,3 --arg w=3,4
+
+        rotbot predict --samples 5 -c 'y = x.flatten(1).mT' --arg x=2,3,4
+
+        rotbot predict embedded --file problems.jsonl --out results.jsonl
+
+        rotbot predict --endpoint http://127.0.0.1:8000/v1 -c 'y = x[:, 0]' --arg x=2,3
     """
     from rotbot.cli.snippet import check_complete, read_args, read_code
     from rotbot.inference.engine import Sampling
     from rotbot.models import resolve
 
-    sampling = Sampling(max_tokens=max_tokens)
+    heat = temperature if temperature is not None else 0.7 if samples > 1 else 0.0
+    sampling = Sampling(max_tokens=max_tokens, temperature=heat, seed=seed, n=samples)
+    if endpoint is not None and engine == "auto":
+        engine = "endpoint"
+    if (engine == "endpoint") != (endpoint is not None):
+        raise InputError("--engine endpoint and --endpoint URL belong together; expected both, or --endpoint alone")
+    if name is not None and endpoint is None:
+        raise InputError(f"--model-name: expected an endpoint for it, got none with {name!r:.80}")
+    if file is not None and file.suffix == ".jsonl":
+        if code is not None or arg or target is not None:
+            raise InputError("problems.jsonl holds code, args and targets; expected no -c, --arg or --target beside it")
+        _predict_file(file, output, opener(model, engine, endpoint, name), endpoint or model, sampling)
+        return
+    if output is not None:
+        raise InputError("--out: expected --file problems.jsonl for it; for one problem use --json")
     source, specs = read_code(file, code).rstrip(), read_args(arg or [])
     check_complete(source, specs)
-    resolve(model)
+    if endpoint is None:
+        resolve(model)
     problem, truth = problem_of(source, specs, target)
 
-    from rotbot.cli.engine import opened
     from rotbot.cli.versus import answer, comparison_data, speed
     from rotbot.cli.view import console
 
     out = console(stderr=as_json)
-    with opened(model, engine) as running:
-        completion, comparison = answer(running, problem, truth, sampling, model, out, live=out.is_terminal)
-        out.print(f"{speed(len(completion.tokens), completion.seconds)} · {running.name}", style="dim", soft_wrap=True)
-        name = running.name
+    with opener(model, engine, endpoint, name)() as running:
+        live = out.is_terminal and endpoint is None and samples == 1
+        completion, comparison, vote = answer(running, problem, truth, sampling, model, out, live=live)
+        took = f"{completion.seconds:.2f} s"  # a server's tokens are not known
+        if completion.tokens:
+            took = speed(len(completion.tokens), completion.seconds)
+        out.print(f"{took} · {printable(running.name)}", style="dim", soft_wrap=True, markup=False)
+        ran = running.name
     if as_json:
         data = {
             "problem": {
                 "code": problem.code, "args": problem.args, "target": problem.target, "prompt": problem.prompt(),
             },
             "model": model,
-            "engine": name,
+            "engine": ran,
+            "vote": asdict(vote),
             "completion": {
                 "text": completion.text, "tokens": len(completion.tokens), "finish_reason": completion.finish_reason,
                 "seconds": completion.seconds,
@@ -74,6 +118,45 @@ def predict(
         print(json.dumps(data | comparison_data(comparison)))
     if not comparison.faithful:
         raise typer.Exit(1)
+
+
+def opener(model: str, engine: str, endpoint: str | None, name: str | None) -> Callable[[], Any]:
+    """What opens an engine or an endpoint, as a context."""
+    if endpoint is not None:
+        from rotbot.inference.endpoint import Endpoint
+
+        return partial(Endpoint, endpoint, name)
+    from rotbot.cli.engine import opened
+
+    return partial(opened, model, engine)
+
+
+def _predict_file(file: Path, output: Path | None, opener: Callable[[], Any], model: str, sampling: Sampling) -> None:
+    """Answer every problem of ``file``; progress and the summary go to stderr."""
+    from rotbot.cli.batch import finished, read_problems, run, setting, write
+    from rotbot.cli.evaluate import progress_bar
+    from rotbot.cli.view import console
+
+    problems, screen = read_problems(file), console(stderr=True)
+    done = {} if output is None else finished(output, problems, setting(model, sampling))
+    results = list(done.values())
+    if len(done) < len(problems):
+        with opener() as running, progress_bar(screen) as bar, ExitStack() as stack:
+            out = sys.stdout if output is None else stack.enter_context(output.open("a", encoding="utf-8"))
+            task = bar.add_task(printable(file.name), total=len(problems), completed=len(done))
+
+            def note(result: dict[str, Any]) -> None:
+                results.append(result)
+                bar.update(task, advance=1)
+
+            write(run(problems, running, model, sampling, done), out, note)
+    asked = [result for result in results if result["error"] is None]
+    faithful = sum(result["scores"]["faithful"] for result in asked)
+    final = sum(result["scores"]["final_correct"] for result in asked)
+    untraced = f", {len(results) - len(asked)} could not be traced" if len(asked) < len(results) else ""
+    resumed = f", {len(done)} of an earlier run" if done else ""
+    text = f"{len(results)} problems: {faithful} faithful, {final} with the right final shape{untraced}{resumed}"
+    screen.print(text, soft_wrap=True, markup=False)
 
 
 def problem_of(code: str, specs: dict[str, ArgSpec], target: str | None) -> tuple[Problem, ShapeTrace]:

@@ -34,6 +34,8 @@ def score(
     Each line is an object with a problem (code, args and target as rotbot generate writes them, or prompt, the
     problem's text or chat messages) and a completion (text or chat messages). Code is read, never run, in a worker
     process with limits. Exit code 1 if a problem cannot be traced, 2 for a line that cannot be read.
+
+        rotbot score answers.jsonl --rubric faithful
     """
     from rotbot.rewards.rubric import rubric_named
 

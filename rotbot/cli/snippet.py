@@ -32,7 +32,7 @@ def read_code(file: Path | None, code: str | None) -> str:
                 raw = handle.read(MAX_BYTES + 1)
         if len(raw) > MAX_BYTES:
             raise InputError(f"expected at most {MAX_BYTES} bytes of code, got more")
-        return raw.decode("utf-8-sig").replace("\r\n", "\n")
+        return raw.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")  # Python's ends of lines
     except OSError as error:
         raise InputError(f"cannot read {str(file)!r}: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
@@ -51,6 +51,39 @@ def read_args(options: list[str]) -> dict[str, ArgSpec]:
             raise InputError(f"--arg: {name} is given twice")
         specs.update(parse_args({name: parse_arg(value, f"--arg {name}")}))
     return specs
+
+
+def read_definition(
+    file: Path, name: str, specs: dict[str, ArgSpec], value: list[str], init: list[str]
+) -> tuple[str, dict[str, ArgSpec]]:
+    """The program that calls ``name``, a function or class of ``file``, and the shapes of its free names.
+
+    ``value`` and ``init`` are options ``NAME=LITERAL``. Raises as :func:`rotbot.shapes.definitions.program` does.
+    """
+    from rotbot.shapes.definitions import program
+
+    values, inits = _pairs("--value", value), _pairs("--init", init)
+    twice = [each for each in values if each in specs]
+    if twice:
+        raise InputError(f"{twice[0]} is given twice: with --arg and with --value")
+    source = read_code(file, None)
+    try:
+        made = program(source, name, specs, values, inits)
+    except InputError as error:
+        raise InputError(f"{file}: {error}") from error
+    return made.code, made.specs
+
+
+def _pairs(option: str, given: list[str]) -> dict[str, str]:
+    pairs: dict[str, str] = {}
+    for each in given:
+        name, equals, text = each.partition("=")
+        if not equals or not name.strip():
+            raise InputError(f"{option}: expected NAME=LITERAL, as in {option} heads=8, got {each!r:.80}")
+        if name.strip() in pairs:
+            raise InputError(f"{option}: {name.strip()} is given twice")
+        pairs[name.strip()] = text
+    return pairs
 
 
 def check_complete(code: str, specs: dict[str, ArgSpec]) -> None:

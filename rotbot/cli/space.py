@@ -30,7 +30,10 @@ def space(
     if engine not in KINDS:
         raise InputError(f"--engine: expected one of {', '.join(KINDS)}, got {engine!r:.80}")
     from rotbot.shapes.isolation import worker_pid
+    from rotbot.space.answers import opener
     from rotbot.space.app import build, launch
+    from rotbot.space.service import Service
 
     worker_pid()  # the first visitor should not wait for it
-    launch(build(tuple(model or ["embedded"]), engine), server_name=host, server_port=port, inbrowser=open_browser)
+    page = build(tuple(model or ["embedded"]), Service(opener(engine)))
+    launch(page, server_name=host, server_port=port, inbrowser=open_browser)

@@ -9,13 +9,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rotbot.cli.formats import FORMATS, SNIPPET, github_text, sarif_data
+from rotbot.errors import InputError
+
 if TYPE_CHECKING:
+    from rotbot.shapes.arguments import ArgSpec
     from rotbot.shapes.trace import ShapeTrace, Step
 
 
 def trace(
     file: Annotated[
-        Path | None, typer.Argument(metavar="FILE", help="A file with the code, or - for standard input.")
+        str | None,
+        typer.Argument(
+            metavar="FILE", help="A file with the code, - for standard input, or a definition in a file: FILE::NAME."
+        ),
     ] = None,
     code: Annotated[str | None, typer.Option("--code", "-c", help="The code itself.", metavar="CODE")] = None,
     arg: Annotated[
@@ -27,8 +34,23 @@ def trace(
     target: Annotated[
         str | None, typer.Option("--target", "-t", metavar="NAME", help="The variable asked for (default: the last).")
     ] = None,
+    value: Annotated[
+        list[str] | None,
+        typer.Option("--value", metavar="NAME=LITERAL", help="FILE::NAME: a parameter that is no tensor: heads=8."),
+    ] = None,
+    init: Annotated[
+        list[str] | None,
+        typer.Option("--init", metavar="NAME=LITERAL", help="FILE::CLASS: a parameter of the constructor: dim=64."),
+    ] = None,
     work: Annotated[bool, typer.Option("--work", help="Also show the arithmetic of every step.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout, for machines.")] = False,
+    form: Annotated[
+        str,
+        typer.Option("--format", metavar="FORMAT", help="text, json, github (workflow commands) or sarif (2.1.0)."),
+    ] = "text",
+    as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", "-w", help="Trace again whenever the file is saved, until Ctrl-C.")
+    ] = False,
 ) -> None:
     """Show every intermediate shape of PyTorch code.
 
@@ -41,28 +63,77 @@ def trace(
     Example: rotbot trace -c 'y = (x @ w).relu()' --arg x=2,3 --arg w=3,4
 
     Example: rotbot trace -c 'y = torch.cat([x, x], 1).mT' --arg x=B,T,3*C
+
+    Example: rotbot trace model.py::attention --arg q=2,8,64 --arg k=2,8,64 --value causal=True
+
+    Example: rotbot trace model.py::Block --init dim=64 --arg x=2,8,64 --watch
     """
-    from rotbot.cli.snippet import check_complete, read_args, read_code
+    form = "json" if as_json else form
+    if form not in FORMATS:
+        raise InputError(f"--format: expected one of {', '.join(FORMATS)}, got {form!r:.80}")
+    path = (file or "").rpartition("::")[0] or file
+
+    def run() -> bool:
+        source, specs = _program(file, code, arg or [], target, value or [], init or [])
+        return _show(_traced(source, specs, target, work), source, form, path)
+
+    if watch:
+        if path is None or path == "-":
+            raise InputError("--watch: expected a file, as in rotbot trace model.py::Block --watch")
+        from rotbot.cli.watch import keep_running
+
+        keep_running(Path(path), run)
+    elif not run():
+        raise typer.Exit(1)
+
+
+def _traced(source: str, specs: dict[str, ArgSpec], target: str | None, work: bool) -> ShapeTrace:
     from rotbot.shapes.isolation import trace_isolated
 
-    source, specs = read_code(file, code), read_args(arg or [])
-    check_complete(source, specs)
     result = trace_isolated(source, specs, target)
     if work:
         from rotbot.shapes import with_work
 
-        result = with_work(result)
+        return with_work(result)
+    return result
 
+
+def _show(result: ShapeTrace, source: str, form: str, path: str | None) -> bool:
+    """Print a trace in one of :data:`FORMATS`, an error for people on stderr too; whether torch accepts the program."""
     from rotbot.cli.view import console, show_trace, show_verdict
 
-    if as_json:
-        typer.echo(json.dumps(trace_data(result)))
-        if result.error is not None:
-            show_verdict(console(stderr=True), result, source)
-    else:
+    name = path if path is not None and path != "-" else SNIPPET
+    if form == "text":
         show_trace(console(), result, source)
+        return result.error is None
+    if form == "json":
+        typer.echo(json.dumps(trace_data(result)))
+    elif form == "sarif":
+        typer.echo(json.dumps(sarif_data(result, source, name)))
+    elif text := github_text(result, source, name):
+        typer.echo(text)
     if result.error is not None:
-        raise typer.Exit(1)
+        show_verdict(console(stderr=True), result, source)
+    return result.error is None
+
+
+def _program(
+    file: str | None, code: str | None, arg: list[str], target: str | None, value: list[str], init: list[str]
+) -> tuple[str, dict[str, ArgSpec]]:
+    """The code to trace and the shapes of its free names. Raises :class:`~rotbot.errors.InputError`."""
+    from rotbot.cli.snippet import check_complete, read_args, read_code, read_definition
+
+    path, separator, name = (file or "").rpartition("::")
+    specs = read_args(arg)
+    if separator and code is None:
+        if target is not None:
+            raise InputError("--target is for code; of a function or class the result is asked for")
+        return read_definition(Path(path), name, specs, value, init)
+    if value or init:
+        raise InputError("--value and --init are for a function or class in a file: rotbot trace FILE.py::NAME")
+    source = read_code(None if file is None else Path(file), code)
+    check_complete(source, specs)
+    return source, specs
 
 
 def trace_data(result: ShapeTrace) -> dict[str, Any]:

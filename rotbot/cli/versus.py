@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from rotbot.cli.view import printable, shapes_text, step_text
 from rotbot.inference.engine import Completion, Engine, Sampling, follow
 from rotbot.rewards.compare import Comparison, compare, explain
+from rotbot.rewards.votes import Vote, majority
 from rotbot.shapes.text import as_shapes
 
 if TYPE_CHECKING:
@@ -34,11 +35,11 @@ def _short(model: str) -> str:
     return Path(model).name if Path(model).is_dir() else model
 
 
-def versus_table(comparison: Comparison, model: str, width: int, partial: str | None = None) -> Table:
+def versus_table(comparison: Comparison, model: str, width: int, partial: str | None = None, since: int = 0) -> Table:
     """One row a step, one for the end: what the model wrote, whether it is so, what torch.fx says.
 
     ``width`` is the console's: in a narrow one a step takes two lines. ``partial`` is the line that the model is at
-    (None: it has ended); steps it has not reached get no mark.
+    (None: it has ended); steps it has not reached get no mark. Steps before ``since`` are left out.
     """
     from rich import box
     from rich.table import Table
@@ -51,7 +52,7 @@ def versus_table(comparison: Comparison, model: str, width: int, partial: str | 
     table.add_column("", no_wrap=True)
     table.add_column("torch.fx", overflow="fold")
     writing = partial is not None
-    for pair in comparison.pairs:
+    for pair in comparison.pairs[since:]:
         row = f"{pair.index}"
         if pair.claimed is not None:
             table.add_row(row, _cell(pair.claimed, wide), _mark(pair.match), _cell(pair.true, wide))
@@ -111,25 +112,37 @@ def speed(tokens: int, seconds: float) -> str:
 
 
 def answer(
-    engine: Engine, problem: Problem, truth: ShapeTrace, sampling: Sampling, model: str, out: Console, live: bool
-) -> tuple[Completion, Comparison]:
-    """Let the model answer, and print the table and the verdict on ``out``.
+    engine: Engine,
+    problem: Problem,
+    truth: ShapeTrace,
+    sampling: Sampling,
+    model: str,
+    out: Console,
+    live: bool,
+    since: int = 0,
+) -> tuple[Completion, Comparison, Vote]:
+    """Let the model answer, and print the table and the verdict on ``out``; of several samples those of the majority.
 
-    ``live`` shows the model's steps as they come; what it showed is then replaced by the whole table.
+    ``live`` shows the model's steps as they come; what it showed is then replaced by the whole table. Steps before
+    ``since`` are judged and not shown.
     """
     if live:
-        completion = _answer_live(engine, problem, truth, sampling, model, out)
+        made = [_answer_live(engine, problem, truth, sampling, model, out, since)]
     else:
-        completion = engine.generate([problem], sampling)[0]
-    comparison = compare(truth, completion.text)
-    out.print(versus_table(comparison, model, out.width))
+        made = engine.generate([problem], sampling)
+    comparisons = [compare(truth, completion.text) for completion in made]
+    vote = majority(comparisons)
+    completion, comparison = made[vote.chosen], comparisons[vote.chosen]
+    out.print(versus_table(comparison, model, out.width, since=since))
     out.print()
     out.print(verdict_text(comparison, completion), soft_wrap=True)
-    return completion, comparison
+    if vote.total > 1:
+        out.print(f"{vote.agreeing} of {vote.total} samples agree on the final shape", style="dim", soft_wrap=True)
+    return completion, comparison, vote
 
 
 def _answer_live(
-    engine: Engine, problem: Problem, truth: ShapeTrace, sampling: Sampling, model: str, out: Console
+    engine: Engine, problem: Problem, truth: ShapeTrace, sampling: Sampling, model: str, out: Console, since: int
 ) -> Completion:
     from rich.live import Live
 
@@ -137,7 +150,7 @@ def _answer_live(
 
     def table() -> Table:
         whole, _, partial = text.rpartition("\n")
-        return versus_table(compare(truth, whole), model, out.width, partial)
+        return versus_table(compare(truth, whole), model, out.width, partial, since)
 
     def on_text(piece: str) -> None:
         nonlocal text, shown_at

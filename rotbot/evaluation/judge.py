@@ -11,7 +11,7 @@ from rotbot.evaluation.prompts import PLAIN, Variant, answer_part, final_of
 from rotbot.problem import Problem
 from rotbot.problems.graphs import op_name
 from rotbot.rewards.compare import Comparison, compare
-from rotbot.shapes.text import as_shapes
+from rotbot.shapes.text import as_completion, as_shapes
 from rotbot.shapes.trace import ShapeTrace
 
 _SHAPE = re.compile(r"\[[^\[\]]*\]")
@@ -111,11 +111,12 @@ def judge(case: Case, completions: Sequence[str], variant: Variant = PLAIN) -> J
 
 
 def _verdict(case: Case, text: str, variant: Variant) -> Verdict:
+    """A general model's answer is a trace after its thoughts: its last line is read as what follows them."""
     if variant == PLAIN:
         comparison = compare(case.truth, text)
         return Verdict(comparison, comparison.final_correct)
     answer = answer_part(text)
-    return Verdict(compare(case.truth, answer), final_of(answer, case.truth))
+    return Verdict(compare(case.truth, as_completion(answer.strip())), final_of(answer, case.truth))
 
 
 def claimed_final(verdict: Verdict) -> object:

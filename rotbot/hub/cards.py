@@ -19,11 +19,13 @@ from rotbot.hub.content import CARD, Content
 from rotbot.hub.fetch import data_files
 from rotbot.hub.figures import Evaluation, read_evaluation
 from rotbot.hub.ids import HubId, Kind
-from rotbot.hub.training import training_of
+from rotbot.hub.training import Training, training_of
 
 TEMPLATE = Path(__file__).parent.parent / "_cards" / "model" / "model.md.j2"
 EVALUATION = "evaluation.json"
 """The figures of a model, in its folder."""
+CURVES, LOG = "curves.png", "training.jsonl"
+"""A run's losses, as a picture and as they were logged, in the model's folder."""
 _LOCAL_LOAD = re.compile(r'load_dataset\("path/to/this/folder"(, "\w+")?\)(?:  # or the dataset\'s ID on the Hub)?')
 _PLACEHOLDERS = re.compile(r"\[More Information Needed\]|\{\{.*?\}\}|\{%.*?%\}|<!-- Provide|path/to/this/folder")
 
@@ -34,13 +36,20 @@ def model_card(folder: Path, repo: str, evaluations: Sequence[Evaluation] = ()) 
     The figures come from ``evaluations`` (one a split) or the folder's ``evaluation.json``. Raises
     :class:`~rotbot.errors.InputError` for a folder whose ``config.json`` or weights cannot be read.
     """
+    if not evaluations and (folder / EVALUATION).is_file():
+        evaluations = read_evaluation(folder / EVALUATION)
+    training, curves = training_of(folder), (folder / CURVES).is_file()
+    return render_card(_read_config(folder), _parameters(folder), training, evaluations, repo, curves)
+
+
+def render_card(
+    config: Mapping[str, Any], parameters: int, training: Training | None, evaluations: Sequence[Evaluation],
+    repo: str, curves: bool,
+) -> str:  # fmt: skip
+    """The card of a model of ``parameters`` numbers with this ``config.json``; ``curves`` shows the picture of them."""
     from huggingface_hub import ModelCardData
     from jinja2 import Environment, StrictUndefined
 
-    if not evaluations and (folder / EVALUATION).is_file():
-        evaluations = read_evaluation(folder / EVALUATION)
-    training = training_of(folder)
-    config = _read_config(folder)
     name = repo.partition("/")[2]
     data = ModelCardData(
         language="en",
@@ -62,8 +71,9 @@ def model_card(folder: Path, repo: str, evaluations: Sequence[Evaluation] = ()) 
         repo=repo,
         version=__version__,
         config=config,
-        millions=_parameters(folder) / 1e6,
+        millions=parameters / 1e6,
         training=training,
+        curves=curves,
         evaluations=evaluations,
     )
 

@@ -21,7 +21,7 @@ _OWNED: dict[Kind, tuple[str, ...]] = {
     "model": (
         "*.safetensors", "*.safetensors.index.json", "config.json", "generation_config.json", "tokenizer*.json",
         "special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt", "chat_template.jinja",
-        "training.jsonl", "evaluation.json",
+        "training.jsonl", "evaluation.json", "curves.png",
     ),
     "space": ("app.py", "requirements.txt"),
 }  # fmt: skip

@@ -103,12 +103,17 @@ def push(folder: Path, hub_id: HubId, kind: Kind, options: PushOptions, note: No
     )
 
 
-def check_push(hub_id: HubId, kind: Kind, options: PushOptions, note: Note = silent) -> None:
-    """Find out before long work whether the token may push there. Raises as :func:`push` does; sends nothing."""
+def check_push(hub_id: HubId, kind: Kind, options: PushOptions, note: Note = silent, card: str | None = None) -> None:
+    """Find out before long work whether the token may push there, and whether the Hub takes a ``card`` like the one
+    that is to come. Raises as :func:`push` does; sends nothing."""
     target = Target(hub_id.repo, kind, hub_id.revision or MAIN)
     state = _look(hub_id, target, options, note)
     if state is None and options.create_pr:
         raise InputError(f"--create-pr: expected a repository that exists, {target.repo} does not")
+    if card is not None:
+        check_card(card, kind, {})
+        with explained(target.repo):
+            patiently(lambda: validate_card(card, kind), note)
 
 
 def _look(hub_id: HubId, target: Target, options: PushOptions, note: Note) -> State | None:

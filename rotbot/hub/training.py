@@ -10,7 +10,7 @@ from typing import Any
 
 from rotbot.hub.ids import HubId, parse_id
 
-_DERIVED = ("total_steps",)
+_DERIVED = ("total_steps", "data.revision")
 _DTYPE = "torch."
 
 
@@ -34,6 +34,11 @@ class Training:
         """The dataset on the Hub."""
         return parse_id(str(self.settings.get("data.dataset") or ""))
 
+    @property
+    def revision(self) -> str | None:
+        """The dataset's commit."""
+        return self.settings.get("data.revision")
+
     def recipe(self) -> str:
         """The settings as a YAML recipe. Folders are told by their name alone: their paths are nobody's business."""
         import yaml
@@ -55,9 +60,13 @@ class Training:
 
 
 def training_of(model: Path) -> Training | None:
-    """The run whose folder ``model`` is in (``RUN/model`` beside ``RUN/checkpoints``), None where there is none."""
+    """The run whose folder ``model`` is in (``RUN/model`` beside ``RUN/checkpoints``), None where there is none: how
+    far it was at the checkpoint that became the model."""
     positions = sorted(model.absolute().parent.glob("checkpoints/step-*/position.json"))
     if model.absolute().name != "model" or not positions:
         return None
-    last = json.loads(positions[-1].read_text(encoding="utf-8"))
-    return Training(last["settings"], last["step"], last["tokens"], last["validation_loss"])
+    found = [json.loads(path.read_text(encoding="utf-8")) for path in positions]
+    at = found[-1]
+    if at["settings"].get("export") == "best":
+        at = min((p for p in found if p["validation_loss"] is not None), key=lambda p: p["validation_loss"], default=at)
+    return Training(at["settings"], at["step"], at["tokens"], at["validation_loss"])

@@ -127,6 +127,24 @@ def prompt_text(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Mapping[s
     return text if text.endswith(THINK_OPEN) or THINK_START not in tokenizer.get_vocab() else text + THINK_OPEN
 
 
+def open_thinking(tokenizer: PreTrainedTokenizerBase) -> None:
+    """Let the chat template itself end in an open ``<think>``, as :func:`prompt_text` does, where it leaves that to the
+    model (a hybrid Qwen3's): whoever serves a model trained on these prompts must start it from the same tokens.
+
+    ``enable_thinking=False`` still gives the template's empty thinking block.
+    """
+    template = tokenizer.chat_template
+    if not isinstance(template, str) or THINK_START not in tokenizer.get_vocab():
+        return
+    turn = [{"role": "user", "content": ""}]
+    rendered = str(tokenizer.apply_chat_template(turn, tokenize=False, add_generation_prompt=True))
+    if not rendered.endswith(THINK_OPEN):
+        tokenizer.chat_template = template + (
+            "{%- if add_generation_prompt and (enable_thinking is not defined or enable_thinking) %}"
+            "{{- '<think>\\n' }}{%- endif %}"
+        )
+
+
 def encode_prompt(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Mapping[str, Any]]) -> list[int]:
     """The token ids of :func:`prompt_text`: what training and inference both start from."""
     return _ids(tokenizer, prompt_text(tokenizer, messages))

@@ -43,6 +43,9 @@ AHEAD = 3
 MAX_BARREN_CHUNKS = 40
 """After so many chunks in a row without a single new row a stream is taken to be exhausted."""
 
+REAL, REAL_PLACE = "real", "eval/real"
+"""The stream of programs written by hand, and the split it is for."""
+
 Progress = Callable[[int], None]
 
 
@@ -144,7 +147,7 @@ class _Merger:
     def add(self, table: Table, stream: str) -> int:
         """Take a part in; returns how many of its rows are new in the splits that the stream is for."""
         before = self.room(stream)
-        fresh = self._fresh(table)
+        fresh = self._fresh(table, stream)
         for (config, split), writer in self.writers.items():
             if stream != MAIN and (config, split) != ("eval", stream):
                 continue
@@ -167,12 +170,15 @@ class _Merger:
             self.tally.count(place, rows)
         return before - self.room(stream)
 
-    def _fresh(self, table: Table) -> Table:
-        """The rows whose program has not been taken; of the main stream no more than are wanted."""
+    def _fresh(self, table: Table, stream: str) -> Table:
+        """The rows whose program has not been taken; of the main stream no more than are wanted, of programs written by
+        hand those whose form no other split has (the forms of the others cannot be in two)."""
         keep, here = [], set[bytes]()
-        for row, (key, config) in enumerate(zip(table["id"].to_pylist(), table["config"].to_pylist(), strict=True)):
+        columns = (table[name].to_pylist() for name in ("id", "config", "form"))
+        for row, (key, config, form) in enumerate(zip(*columns, strict=True)):
             short = bytes.fromhex(key)[:16]
-            if short in self.seen or short in here:
+            taken = stream == REAL and self.forms.get(form, REAL_PLACE) != REAL_PLACE
+            if taken or short in self.seen or short in here:
                 self.tally.duplicates += 1
                 continue
             if config != "eval":
@@ -223,7 +229,7 @@ def _merge(folder: Path, recipe: Recipe, store: Parts, workers: int, progress: P
 
 def _streams(recipe: Recipe) -> Iterator[str]:
     """The streams of a recipe: the benchmark's only where it wants rows, and kinds only where they are asked for."""
-    asked = {"error": recipe.wrong > 0, "real": recipe.idioms > 0, "symbolic": recipe.symbolic > 0}
+    asked = {"error": recipe.wrong > 0, "symbolic": recipe.symbolic > 0}
     return (stream for stream in STREAMS if asked.get(stream, True))
 
 

@@ -40,7 +40,7 @@ MAX_EXAMPLES = 5
 MAX_ELEMENTS = 2**26
 """What a program may have and make to be run: a quarter of a gigabyte. Symbolic ones are then held against a trace."""
 
-_KIND_OF = {"error": "error", "symbolic": "symbolic", "real": "idiom"}
+_KIND_OF = {name: name for name in ("error", "symbolic", "real")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,10 +245,10 @@ def _shapes(trace: ShapeTrace) -> list[object]:
 
 def _kind_of(place: Place, row: dict[str, Any], symbolic: bool) -> str:
     """The kind of problem a row has: by its split of the benchmark, else by its outcome and style."""
-    if place.config == "eval":
-        return _KIND_OF.get(place.split, "plain")
     from rotbot.problems.idioms import TEMPLATES
 
+    if place.config == "eval" and place.split in _KIND_OF:
+        return _KIND_OF[place.split]
     if symbolic or row["outcome"] == "error":
         return "symbolic" if symbolic else "error"
     kind = "idiom" if row["style"] in {template.__name__ for template in TEMPLATES} else "plain"

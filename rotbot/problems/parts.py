@@ -108,7 +108,7 @@ def _order(recipe: Recipe, stream: str, index: int) -> tuple[int, Level, str]:
     else:
         seed = seeds.derive("item", stream, recipe.seed, index)
         levels = OUTSIDE.get(stream, recipe.levels)
-        kind = {"error": "error", "symbolic": "symbolic", "real": "idiom"}.get(stream, "plain")
+        kind = {name: name for name in ("error", "symbolic", "real")}.get(stream, "plain")
     return seed, level_of(recipe.seed, index, levels), kind
 
 

@@ -18,6 +18,7 @@ from rotbot.problems.idioms import draw_idiom
 from rotbot.problems.levels import Level
 from rotbot.problems.mistakes import make_wrong
 from rotbot.problems.named import make_symbolic
+from rotbot.problems.real import draw_real
 from rotbot.problems.splits import Place, place_of
 from rotbot.problems.verify import verify, verify_target
 from rotbot.problems.vocabulary import family_of
@@ -143,13 +144,22 @@ def _wrong(seed: int, level: Level) -> Making[Item]:
 
 def _idiom(seed: int, level: Level) -> Making[Item]:
     idiom = draw_idiom(seeds.stream("idiom", seed))
-    problem = Problem(idiom.code, idiom.args, idiom.target)
+    return (yield from _given("idiom", idiom.name, level, seed, Problem(idiom.code, idiom.args, idiom.target)))
+
+
+def _real(seed: int, level: Level) -> Making[Item]:
+    topic, problem = draw_real(seeds.stream("real", seed))
+    return (yield from _given("real", topic, level, seed, problem))
+
+
+def _given(kind: str, style: str, level: Level, seed: int, problem: Problem) -> Making[Item]:
+    """An item whose program was not composed: its trace is held against an eager run alone."""
     yield
     truth = problem.truth()
     yield
     verify_target(problem, truth)
     yield
-    return _item("idiom", idiom.name, level, seed, problem, truth)
+    return _item(kind, style, level, seed, problem, truth)
 
 
 def _symbolic(seed: int, level: Level) -> Making[Item]:
@@ -164,7 +174,7 @@ def _symbolic(seed: int, level: Level) -> Making[Item]:
 
 
 _MAKERS: dict[str, Callable[[int, Level], Making[Item]]] = {
-    "plain": _plain, "error": _wrong, "idiom": _idiom, "symbolic": _symbolic,
+    "plain": _plain, "error": _wrong, "idiom": _idiom, "symbolic": _symbolic, "real": _real,
 }  # fmt: skip
 
 

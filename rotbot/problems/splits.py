@@ -3,6 +3,8 @@
 What lies outside the bounds of training (held-out operations, held-out pairs of operations, more steps, higher ranks,
 larger sizes) goes to the benchmark split of that name. The rest goes by the hash of its canonical form, in which names,
 spelling and the arguments of calls are gone: neither a program nor a near-duplicate of it can be in two splits.
+Programs written by hand are for the benchmark alone, whatever their form; a build leaves out those whose form another
+split has.
 """
 
 from __future__ import annotations
@@ -18,8 +20,9 @@ RL = ("train", "validation")
 EVAL = ("id", "ood_depth", "ood_rank", "ood_size", "ood_pair", "ood_op", "ood_style", "error", "symbolic", "real")
 CONFIGS = {"sft": SFT, "rl": RL, "eval": EVAL}
 
-KINDS = ("plain", "error", "symbolic", "idiom")
-"""What a problem is: a right program, a wrong one, one with named sizes, an idiom of real model code."""
+KINDS = ("plain", "error", "symbolic", "idiom", "real")
+"""What a problem is: a right program, a wrong one, one with named sizes, a template of model code with sizes drawn, a
+program written by hand (:mod:`rotbot.problems.real`)."""
 
 MAX_DEPTH, MAX_RANK, MAX_SIZE = 12, 5, 1024
 """Training has no more steps, no higher rank and no larger dimension than these."""
@@ -32,11 +35,12 @@ HELD_OUT_OPS = frozenset(
 """Operations that training never sees, by the names of :func:`~rotbot.problems.graphs.op_name`."""
 
 HELD_OUT_PAIRS_PERCENT = 1
-_OF_KIND = {"error": "error", "symbolic": "symbolic", "idiom": "real"}
+_OF_KIND = {"error": "error", "symbolic": "symbolic"}
 _SHARES = {
     "plain": (("validation", 2), ("test", 2), ("id", 1), ("ood_style", 1), ("rl", 10)),
-    "other": (("validation", 2), ("test", 2), ("eval", 16), ("rl", 10)),
+    "idiom": (("validation", 2), ("test", 2), ("id", 2), ("rl", 10)),
 }
+_OTHER_SHARES = (("validation", 2), ("test", 2), ("eval", 16), ("rl", 10))
 """Percent of the hashes, in this order; the rest is for training."""
 
 
@@ -72,11 +76,13 @@ def outside(graph: Graph) -> str | None:
 
 def place_of(kind: str, graph: Graph, form: str) -> Place:
     """Where a problem of ``kind`` belongs; ``form`` is its canonical form."""
+    if kind == "real":
+        return Place("eval", "real")
     beyond = outside(graph)
     if beyond is not None:
         return Place("eval", _OF_KIND.get(kind, beyond))
     place = int.from_bytes(hashlib.sha256(form.encode()).digest()[:8], "big") % 100
-    for name, percent in _SHARES["plain" if kind == "plain" else "other"]:
+    for name, percent in _SHARES.get(kind, _OTHER_SHARES):
         if place < percent:
             if name == "rl":
                 return Place("rl", "validation" if place == 0 else "train")

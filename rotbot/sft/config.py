@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from rotbot.errors import ConfigError
+
+SHORT_KEYS = {"model": "model.init", "dataset": "data.dataset"}
+"""What ``rotbot sft`` takes for a longer key."""
+
+
+def expand_keys(overrides: Iterable[str]) -> list[str]:
+    """``key=value`` with the short keys spelled out: ``model=X`` is ``model.init=X``."""
+    split = [override.partition("=") for override in overrides]
+    return [SHORT_KEYS.get(key, key) + equals + value for key, equals, value in split]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +34,15 @@ class ModelSection:
     head_dim: int | None = None
     ffn_dim: int | None = None
     rope_base: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LoraSection:
+    """Low-rank adapters on every matrix of the layers (arXiv 2106.09685): ``rank`` 0 trains the whole model instead.
+    An adapter counts by ``alpha / rank``; the weights below stay as they are, in the dtype of the products."""
+
+    rank: int = 0
+    alpha: float = 32.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,32 +84,42 @@ class OptimizerSection:
 @dataclass(frozen=True, slots=True)
 class ScheduleSection:
     """How long, and the learning rate's course: linear warmup over the fraction ``warmup`` of the steps, then a cosine
-    down to ``floor`` times the peak. Exactly one of ``steps``, ``tokens`` and ``epochs`` says how long."""
+    down to ``floor`` times the peak. Exactly one of ``steps``, ``tokens`` and ``epochs`` says how long; the run ends
+    early when ``patience`` validations in a row were no better than the best before them (0: never)."""
 
     steps: int | None = None
     tokens: int | None = None
     epochs: float | None = None
     warmup: float = 0.02
     floor: float = 0.0
+    patience: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class SftConfig:
     """A whole run. ``output`` is the run's folder; ``precision`` is ``auto``, ``bfloat16`` or ``float32`` (the dtype of
     the matrix products; weights stay float32); ``save_dtype`` that of the model it writes; ``threads`` 0 means torch's
-    default. ``log_every``, ``eval_every`` and ``save_every`` count optimizer steps."""
+    default. ``recompute`` saves memory: the layers' inner values are computed again in the backward. ``shard`` spreads
+    weights and optimizer state over the processes (FSDP2) instead of repeating them. ``log_every``, ``eval_every`` and
+    ``save_every`` count optimizer steps; ``export`` is which checkpoint becomes the model, ``last`` or ``best``;
+    ``trackio`` is a project of trackio's to log to, beside TensorBoard's files with ``tensorboard``."""
 
     output: str = "runs/sft"
     seed: int = 0
     precision: str = "auto"
     compile: bool = True
     threads: int = 0
+    recompute: bool = False
+    shard: bool = False
     save_dtype: str = "bfloat16"
+    export: str = "last"
     log_every: int = 10
     eval_every: int = 250
     save_every: int = 250
     tensorboard: bool = False
+    trackio: str | None = None
     model: ModelSection = field(default_factory=ModelSection)
+    lora: LoraSection = field(default_factory=LoraSection)
     data: DataSection = field(default_factory=DataSection)
     batch: BatchSection = field(default_factory=BatchSection)
     optimizer: OptimizerSection = field(default_factory=OptimizerSection)
@@ -101,6 +130,12 @@ class SftConfig:
         precisions = ("auto", "bfloat16", "float32")
         _expect(self.precision in precisions, "precision", "auto, bfloat16 or float32", self.precision)
         _expect(self.save_dtype in ("bfloat16", "float32"), "save_dtype", "bfloat16 or float32", self.save_dtype)
+        _expect(self.export in ("last", "best"), "export", "last or best", self.export)
+        _expect(self.lora.rank >= 0, "lora.rank", "0 or more", self.lora.rank)
+        _expect(self.lora.alpha > 0, "lora.alpha", "a positive number", self.lora.alpha)
+        _expect(not self.lora.rank or self.model.init is not None, "model.init", "a model to adapt (lora.rank)", "none")
+        for key, needs in (("lora.rank", self.lora.rank > 0), ("shard", self.shard)):
+            _expect(not needs or optimizer.name == "adamw", "optimizer.name", f"adamw with {key}", optimizer.name)
         _expect(optimizer.name in ("muon", "adamw"), "optimizer.name", "muon or adamw", optimizer.name)
         for name in ("log_every", "eval_every", "save_every"):
             _expect(getattr(self, name) >= 1, name, "at least 1", getattr(self, name))
@@ -121,6 +156,7 @@ class SftConfig:
             _expect(0 <= value < 1, f"optimizer.{name}", "from 0 to below 1", value)
         _expect(0 <= schedule.warmup <= 1, "schedule.warmup", "a fraction from 0 to 1", schedule.warmup)
         _expect(0 <= schedule.floor <= 1, "schedule.floor", "a fraction from 0 to 1", schedule.floor)
+        _expect(schedule.patience >= 0, "schedule.patience", "0 or more", schedule.patience)
         lengths = {k: getattr(schedule, k) for k in ("steps", "tokens", "epochs") if getattr(schedule, k) is not None}
         _expect(
             len(lengths) == 1, "schedule", "exactly one of steps, tokens and epochs, the others null", lengths or "none"

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rotbot.errors import InputError
+from rotbot.errors import InputError, OutputError
 from rotbot.hub.fetch import dataset_folder
 from rotbot.models.folders import atomic_folder
-from rotbot.models.tokenizer import end_ids, load_tokenizer, prompt_text, train_tokenizer
+from rotbot.models.tokenizer import end_ids, load_tokenizer, open_thinking, prompt_text, train_tokenizer
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -176,11 +176,12 @@ def load_samples(path: Path) -> Samples:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A run's tokenizer and its encoded splits."""
+    """A run's tokenizer and its encoded splits. ``revision`` is the commit of a dataset from the Hub."""
 
     tokenizer: PreTrainedTokenizerBase
     train: Samples
     validation: Samples
+    revision: str | None
 
 
 def prepare(
@@ -198,14 +199,24 @@ def prepare(
     marker = cache / "key.json"
     if not marker.is_file() or json.loads(marker.read_text()) != key:
         learned = load_tokenizer(tokenizer) if tokenizer else learn_tokenizer(train, vocab_size)
-        with atomic_folder(cache) as folder:
-            learned.save_pretrained(folder / "tokenizer")
-            save_samples(folder / "train.npz", encode(train, learned, max_length, note))
-            save_samples(folder / "validation.npz", encode(validation, learned, max_length))
-            (folder / marker.name).write_text(json.dumps(key))
+        open_thinking(learned)
+        encoded = {
+            "train": encode(train, learned, max_length, note),
+            "validation": encode(validation, learned, max_length),
+        }
+        try:
+            with atomic_folder(cache) as folder:
+                learned.save_pretrained(folder / "tokenizer")
+                for split, samples in encoded.items():
+                    save_samples(folder / f"{split}.npz", samples)
+                (folder / marker.name).write_text(json.dumps(key))
+        except OSError as error:
+            raise OutputError(f"data.cache {cache}: the encoded rows cannot be written: {error}") from error
+    folder = dataset_folder(dataset, name)
     return Prepared(
-        load_tokenizer(cache / "tokenizer"), load_samples(cache / "train.npz"), load_samples(cache / "validation.npz")
-    )
+        load_tokenizer(cache / "tokenizer"), load_samples(cache / "train.npz"), load_samples(cache / "validation.npz"),
+        folder.name if folder.parent.name == "snapshots" else None,
+    )  # fmt: skip
 
 
 def _identity(data: Dataset) -> list[Any]:

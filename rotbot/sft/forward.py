@@ -5,19 +5,21 @@ for speed. A pack is ``N`` tokens of whole samples end to end, so norms, project
 ``[N, dim]`` matrix without padding; only attention spreads the samples over ``[samples, longest]`` rows, which is what
 keeps them apart. Three things made it several times faster than a padded loop on a CPU with AMX: matrix products in
 bfloat16 on float32 master weights, attention as batched products (the flash kernel's backward takes 4 times as long at
-these lengths), and one compiled block reused for every layer.
+these lengths), and one compiled block reused for every layer. On a GPU attention is the fused kernel, since there the
+scores of long samples would not fit.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from rotbot.models.config import ModelConfig
 
@@ -25,6 +27,11 @@ if TYPE_CHECKING:
     from torchtune.modules import TransformerDecoder
 
     from rotbot.sft.packing import Pack
+
+
+HEAD_LOGITS = 2**27
+"""Logits held at once (512 MiB of float32): more rows than that make go through the head in parts, computed again in
+the backward."""
 
 
 class _Spread(torch.autograd.Function):
@@ -80,6 +87,8 @@ class _Shape:
     head_dim: int
     eps: float
     dtype: torch.dtype
+    fused_attention: bool = False
+    lora_scale: float = 0.0
 
 
 def _norm(x: Tensor, scale: Tensor, eps: float) -> Tensor:
@@ -92,6 +101,17 @@ def _rotate(x_NHK: Tensor, cos_N1R: Tensor, sin_N1R: Tensor) -> Tensor:
     return torch.cat([first * cos_N1R - second * sin_N1R, second * cos_N1R + first * sin_N1R], -1)
 
 
+def _project(x_NC: Tensor, weights: Mapping[str, Tensor], names: Sequence[str], shape: _Shape) -> Tensor:
+    """The products with the matrices ``names``, side by side; those with adapters (LoRA) get ``scale * B A x`` too."""
+    matrices = [weights[name].to(shape.dtype) for name in names]
+    out = F.linear(x_NC, matrices[0] if len(matrices) == 1 else torch.cat(matrices))
+    if f"{names[0]}.lora_a" not in weights:
+        return out
+    low = [F.linear(x_NC, weights[f"{name}.lora_a"].to(shape.dtype)) for name in names]
+    high = [F.linear(a, weights[f"{name}.lora_b"].to(shape.dtype)) for name, a in zip(names, low, strict=True)]
+    return out + shape.lora_scale * torch.cat(high, -1)
+
+
 def _block(x_ND: Tensor, weights: Mapping[str, Tensor], where: Mapping[str, Tensor], shape: _Shape) -> Tensor:
     """One transformer layer on a pack. The residual stream ``x_ND`` is float32, products are in ``shape.dtype``."""
     heads, kv_heads, head_dim, dtype = shape.heads, shape.kv_heads, shape.head_dim, shape.dtype
@@ -102,23 +122,27 @@ def _block(x_ND: Tensor, weights: Mapping[str, Tensor], where: Mapping[str, Tens
         spread = _Spread.apply(t_NHK, slots_P, where["places_N"])
         return spread.view(rows, longest, heads, head_dim).transpose(1, 2).reshape(rows * heads, longest, head_dim)
 
-    w_qkv = torch.cat([weights[name].to(dtype) for name in ("q", "k", "v")])
-    qkv = F.linear(_norm(x_ND, weights["sa_norm"], shape.eps).to(dtype), w_qkv).view(-1, heads + 2 * kv_heads, head_dim)
+    normed_ND = _norm(x_ND, weights["sa_norm"], shape.eps).to(dtype)
+    qkv = _project(normed_ND, weights, ("q", "k", "v"), shape).view(-1, heads + 2 * kv_heads, head_dim)
     q, k, v = qkv.split([heads, kv_heads, kv_heads], 1)
     q = _rotate(_norm(q, weights["q_norm"], shape.eps), where["cos"], where["sin"]) * head_dim**-0.5
     k = _rotate(_norm(k, weights["k_norm"], shape.eps), where["cos"], where["sin"])
     q = heads_first(q.to(dtype))
     k = heads_first(k.to(dtype).repeat_interleave(heads // kv_heads, 1))
     v = heads_first(v.repeat_interleave(heads // kv_heads, 1))
-    scores = torch.bmm(q, k.transpose(1, 2)).float() + where["bias_LL"]
-    mixed = torch.bmm(scores.softmax(-1).to(dtype), v).view(rows, heads, longest, head_dim)
+    if shape.fused_attention:
+        mixed = F.scaled_dot_product_attention(q[None], k[None], v[None], is_causal=True, scale=1.0)
+    else:
+        scores = torch.bmm(q, k.transpose(1, 2)).float() + where["bias_LL"]
+        mixed = torch.bmm(scores.softmax(-1).to(dtype), v)
+    mixed = mixed.view(rows, heads, longest, head_dim)
     mixed = mixed.transpose(1, 2).reshape(rows * longest, heads * head_dim)
     mixed = _Collect.apply(mixed, slots_P, where["places_N"], where["filled_P1"])
-    x_ND = x_ND + F.linear(mixed, weights["o"].to(dtype)).float()
+    x_ND = x_ND + _project(mixed, weights, ("o",), shape).float()
 
-    w_gate_up = torch.cat([weights[name].to(dtype) for name in ("gate", "up")])
-    gate, up = F.linear(_norm(x_ND, weights["mlp_norm"], shape.eps).to(dtype), w_gate_up).chunk(2, -1)
-    return x_ND + F.linear(F.silu(gate) * up, weights["down"].to(dtype)).float()
+    normed_ND = _norm(x_ND, weights["mlp_norm"], shape.eps).to(dtype)
+    gate, up = _project(normed_ND, weights, ("gate", "up"), shape).chunk(2, -1)
+    return x_ND + _project(F.silu(gate) * up, weights, ("down",), shape).float()
 
 
 def _head(x_MD: Tensor, scale: Tensor, weight_VD: Tensor, targets_M: Tensor, shape: _Shape) -> tuple[Tensor, Tensor]:
@@ -162,41 +186,94 @@ _LAYER_WEIGHTS = {
 }
 
 
+def _layer_weights(layer: nn.Module) -> dict[str, Tensor]:
+    """A layer's own tensors under the names that :func:`_block` uses, those of its adapters too."""
+    own = dict(layer.named_parameters())
+    weights: dict[str, Tensor] = {}
+    for key, name in _LAYER_WEIGHTS.items():
+        weights[key] = own[name]
+        for part in ("lora_a", "lora_b"):
+            adapter = own.get(f"{name.removesuffix('weight')}{part}.weight")
+            if adapter is not None:
+                weights[f"{key}.{part}"] = adapter
+    return weights
+
+
 @dataclass(frozen=True)
 class PackedForward:
     """``forward(pack) -> (loss_sum, correct_M)`` over a model's own parameters.
 
     ``dtype`` is that of the matrix products (norms, softmax, loss and the residual stream are float32). With
     ``compile`` the first call of each kind takes 10 to 40 s on two cores; later processes find the kernels cached.
+    ``recompute`` keeps only the layers' inputs for the backward and computes the rest again; ``lora_scale`` is what
+    adapters count by. With ``through_modules`` the model's and its layers' own calls run :meth:`whole` and
+    :meth:`layer` (see :mod:`~rotbot.sft.sharding`), so that hooks on them see every pass.
     """
 
     model: TransformerDecoder
     config: ModelConfig
     dtype: torch.dtype
     compile: bool
+    recompute: bool = False
+    lora_scale: float = 0.0
+    fused_attention: bool = False
+    through_modules: bool = False
 
     def __call__(self, pack: Pack) -> tuple[Tensor, Tensor]:
         """Loss summed over the pack's completion tokens, and for each whether the likeliest token is right."""
-        return self._run(pack, _head)
+        return self.model(pack) if self.through_modules else self.whole(pack)
 
     def logprobs(self, pack: Pack, temperature: float) -> tuple[Tensor, Tensor]:
         """Each completion token's log-probability at ``temperature``, ``[M]``, and the entropy there (detached), in
         nats."""
-        return self._run(pack, _policy_head, temperature)
+        return self.model(pack, temperature) if self.through_modules else self.whole(pack, temperature)
 
-    def _run(self, pack: Pack, head: Callable[..., tuple[Tensor, Tensor]], *more: float) -> tuple[Tensor, Tensor]:
-        config = self.config
-        shape = _Shape(config.heads, config.kv_heads, config.head_dim, config.norm_eps, self.dtype)
-        block, head = (_compiled_block(), _compiled_head(head)) if self.compile else (_block, head)
-        parameters = dict(self.model.named_parameters())
+    def whole(self, pack: Pack, temperature: float | None = None) -> tuple[Tensor, Tensor]:
+        """What calling this does; with a ``temperature`` what :meth:`logprobs` does."""
         where = self._where(pack)
-        x_ND = F.embedding(pack.tokens_N, parameters["tok_embeddings.weight"]).float()
-        for layer in range(config.layers):
-            weights = {key: parameters[f"layers.{layer}.{name}"] for key, name in _LAYER_WEIGHTS.items()}
-            x_ND = block(x_ND, weights, where, shape)
-        output = parameters["tok_embeddings.weight" if config.tied else "output.weight"]
+        embeddings_VD = self.model.get_parameter("tok_embeddings.weight")
+        x_ND = F.embedding(pack.tokens_N, embeddings_VD).float()
+        for layer in self.model.layers:
+            x_ND = layer(x_ND, where) if self.through_modules else self.layer(layer, x_ND, where)
+        output_VD = embeddings_VD if self.config.tied else self.model.get_parameter("output.weight")
         x_MD = _TakeRows.apply(x_ND, pack.rows_M)
-        return head(x_MD, parameters["norm.scale"], output, pack.targets_M, shape, *more)
+        rows = (x_MD, self.model.get_parameter("norm.scale"), output_VD, pack.targets_M)
+        if temperature is None:
+            losses, correct = zip(*self._parts(_head, *rows), strict=True)
+            return torch.stack(losses).sum(), torch.cat(correct)
+        logprobs, entropies = zip(*self._parts(_policy_head, *rows, temperature), strict=True)
+        return torch.cat(logprobs), torch.cat(entropies)
+
+    def layer(self, layer: nn.Module, x_ND: Tensor, where: Mapping[str, Tensor]) -> Tensor:
+        """One layer on a pack."""
+        block = _compiled_block() if self.compile else _block
+        arguments = (x_ND, _layer_weights(layer), where, self._shape)
+        return checkpoint(block, *arguments, use_reentrant=False) if self.recompute else block(*arguments)
+
+    @property
+    def _shape(self) -> _Shape:
+        c = self.config
+        return _Shape(c.heads, c.kv_heads, c.head_dim, c.norm_eps, self.dtype, self.fused_attention, self.lora_scale)
+
+    def _parts(
+        self,
+        head: Callable[..., tuple[Tensor, Tensor]],
+        x_MD: Tensor,
+        scale: Tensor,
+        weight_VD: Tensor,
+        targets_M: Tensor,
+        *more: float,
+    ) -> list[tuple[Tensor, Tensor]]:
+        """What ``head`` says of the rows, in as many parts as :data:`HEAD_LOGITS` asks for."""
+        if self.compile:
+            head = _compiled_head(head)
+        rows = max(1, HEAD_LOGITS // len(weight_VD))
+        if len(x_MD) <= rows:
+            return [head(x_MD, scale, weight_VD, targets_M, self._shape, *more)]
+        return [
+            checkpoint(head, x, scale, weight_VD, targets, self._shape, *more, use_reentrant=False)
+            for x, targets in zip(x_MD.split(rows), targets_M.split(rows), strict=True)
+        ]
 
     def _where(self, pack: Pack) -> dict[str, Tensor]:
         half = self.config.head_dim // 2

@@ -1,13 +1,17 @@
-"""Metrics on disk: one JSON object a line in ``metrics.jsonl``; TensorBoard's files and trackio on demand."""
+"""Metrics on disk: one JSON object a line in ``metrics.jsonl``; for TensorBoard and trackio on demand."""
 
 from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Mapping
+from contextlib import redirect_stdout
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
+
+from rotbot.errors import OutputError
 
 if TYPE_CHECKING:
     from rotbot.sft.trainer import Progress
@@ -16,10 +20,18 @@ if TYPE_CHECKING:
 class Metrics:
     """Writes a run's metrics. Lines beyond ``step`` (of a process that was killed after its last checkpoint) go.
 
-    ``trackio`` is the name of a project there, None for none.
+    ``trackio`` names a project of trackio's; the run has the folder's name there, with ``settings`` (flat), and a
+    resumed one goes on (trackio cannot drop what was logged: steps done twice are there twice, with the same values).
     """
 
-    def __init__(self, folder: Path, step: int, tensorboard: bool, trackio: str | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        step: int,
+        tensorboard: bool,
+        trackio: str | None = None,
+        settings: dict[str, Any] | None = None,
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / "metrics.jsonl"
         kept = _lines_up_to(path, step) if step else []
@@ -34,10 +46,14 @@ class Metrics:
             self._board = SummaryWriter(str(folder / "tensorboard"), purge_step=step + 1)
         self._track: Any = None
         if trackio is not None:
-            import trackio as library
+            import trackio as client
 
-            self._track = library
-            library.init(project=trackio, name=folder.name, resume="allow" if step else "never", embed=False)
+            with redirect_stdout(sys.stderr):  # it tells people where its dashboard is
+                client.init(
+                    project=trackio, name=folder.absolute().name, config=settings, resume="allow" if step else "never",
+                    embed=False, auto_log_gpu=False, auto_log_cpu=False,
+                )  # fmt: skip
+            self._track = client
 
     def write(self, progress: Progress) -> None:
         """Append a line of supervised training."""
@@ -52,9 +68,12 @@ class Metrics:
         self.log(progress.step, values)
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
-        """Append one line."""
-        self._file.write(json.dumps({"step": step, **values}) + "\n")
-        self._file.flush()
+        """Append one line. Raises :class:`~rotbot.errors.OutputError` if it cannot be written."""
+        try:
+            self._file.write(json.dumps({"step": step, **values}) + "\n")
+            self._file.flush()
+        except OSError as error:
+            raise OutputError(f"{self._file.name}: cannot be written: {error}; checkpoints are whole") from error
         if self._board is not None:
             for name, value in values.items():
                 self._board.add_scalar(name, value, step)
@@ -69,7 +88,8 @@ class Metrics:
         if self._board is not None:
             self._board.close()
         if self._track is not None:
-            self._track.finish()
+            with redirect_stdout(sys.stderr):
+                self._track.finish()
 
 
 def _lines_up_to(path: Path, step: int) -> list[str]:

@@ -111,8 +111,9 @@ def build_optimizers(
 
     ``dtype`` is that of Muon's matrix products.
     """
-    matrices = [p for n, p in model.named_parameters() if n.startswith("layers.") and p.ndim == 2]
-    rest = [p for n, p in model.named_parameters() if not (n.startswith("layers.") and p.ndim == 2)]
+    trained = {n: p for n, p in model.named_parameters() if p.requires_grad}
+    matrices = [p for n, p in trained.items() if n.startswith("layers.") and p.ndim == 2]
+    rest = [p for n, p in trained.items() if not (n.startswith("layers.") and p.ndim == 2)]
     groups: list[dict[str, Any]] = [{"params": rest, "weight_decay": 0.0, "matrices": False}]
     if name == "adamw":
         groups.append({"params": matrices, "weight_decay": weight_decay, "matrices": True})

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
@@ -40,6 +40,13 @@ class Pack:
     rows_M: Tensor
     targets_M: Tensor
     owners_M: Tensor
+
+    def to(self, device: torch.device) -> Pack:
+        """The pack with its tensors on ``device``; itself if they are there."""
+        if self.tokens_N.device == device:
+            return self
+        moved = {f.name: getattr(self, f.name).to(device) for f in fields(self) if f.name != "samples"}
+        return replace(self, **moved)
 
 
 def plan_epoch(lengths: np.ndarray, pack_tokens: int, seed: int, epoch: int | None) -> list[tuple[int, ...]]:
@@ -136,6 +143,10 @@ class PackStream:
     def packs_per_epoch(self) -> int:
         """How many packs the current epoch has (another epoch's may differ by a few)."""
         return len(self._plan)
+
+    def peek(self) -> tuple[int, ...]:
+        """What :meth:`next` will give, unless the epoch is at its end: then its last pack."""
+        return self._plan[min(self.index, len(self._plan) - 1)]
 
     def next(self) -> tuple[int, ...]:
         """The samples of the next pack; after an epoch's last comes the next epoch's first."""

@@ -61,6 +61,7 @@ class World:
         """Replace every gradient by its sum over the processes, in one message."""
         if self.size == 1:
             return
+        parameters = list(parameters)
         grads = [p.grad if p.grad is not None else torch.zeros_like(p) for p in parameters]
         flat = torch.cat([grad.reshape(-1) for grad in grads])
         dist.all_reduce(flat)
@@ -74,9 +75,19 @@ def join_world() -> World:
     if size == 1:
         return World()
     if not dist.is_initialized():
-        dist.init_process_group("gloo", init_method="env://")
+        if torch.cuda.is_available():
+            torch.cuda.set_device(own_device())
+        backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
+        dist.init_process_group(backend, init_method="env://")
         atexit.register(dist.destroy_process_group)
     return World(dist.get_rank(), dist.get_world_size())
+
+
+def own_device() -> torch.device:
+    """Where this process computes: its GPU (torchrun's ``LOCAL_RANK``) where there is one, else the CPU."""
+    if not torch.cuda.is_available():
+        return torch.device("cpu")
+    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
 
 
 class ProcessDied(RotbotError):
@@ -98,13 +109,13 @@ def helpers(processes: int, command: Sequence[str], logs: Path) -> Generator[Non
     started: list[subprocess.Popen[bytes]] = []
     for rank in range(1, processes):
         with (logs / f"process-{rank}.log").open("wb") as log:
-            environment = os.environ | world | {"RANK": str(rank)}
+            environment = os.environ | world | {"RANK": str(rank), "LOCAL_RANK": str(rank)}
             started.append(
                 subprocess.Popen(
                     [sys.executable, *command], env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
                 )
             )
-    os.environ.update(world, RANK="0")
+    os.environ.update(world, RANK="0", LOCAL_RANK="0")
     try:
         yield
     except RotbotError:

@@ -9,16 +9,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import Tensor
 
 from rotbot.errors import ConfigError
 from rotbot.models.config import ModelConfig, size
 from rotbot.models.qwen3 import build_qwen3, init_weights
-from rotbot.sft.config import ModelSection, SftConfig
+from rotbot.sft.config import ModelSection, ScheduleSection, SftConfig
 from rotbot.sft.data import Samples, prepare
 from rotbot.sft.forward import PackedForward
+from rotbot.sft.lora import add_adapters, merged_state
 from rotbot.sft.optim import Optimizers, build_optimizers
 from rotbot.sft.packing import PackStream
-from rotbot.sft.parallel import World
+from rotbot.sft.parallel import World, own_device
 from rotbot.sft.schedule import total_steps
 
 if TYPE_CHECKING:
@@ -27,13 +29,17 @@ if TYPE_CHECKING:
 
 ALONE = World()
 _VOCAB_MULTIPLE = 64
-_FREE = ("output", "threads", "log_every", "eval_every", "save_every", "tensorboard", "save_dtype", "data.cache")
+_FREE = (
+    "output", "threads", "log_every", "eval_every", "save_every", "tensorboard", "trackio", "save_dtype",
+    "recompute", "shard", "schedule.patience", "data.cache",
+)  # fmt: skip
 """Settings that do not decide the weights, so a resumed run may change them."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """A run ready to train: ``packs_per_step`` packs from ``stream`` make a step, ``total`` steps the run."""
+    """A run ready to train: ``packs_per_step`` packs from ``stream`` make a step, ``total`` steps the run.
+    ``revision`` is the dataset's commit where it is from the Hub."""
 
     config: SftConfig
     model: TransformerDecoder
@@ -47,6 +53,7 @@ class Run:
     packs_per_step: int
     total: int
     world: World
+    revision: str | None = None
 
     @property
     def folder(self) -> Path:
@@ -62,11 +69,30 @@ class Run:
         """The settings that decide the weights, flat."""
         flat = flatten(asdict(self.config))
         chosen = {key: value for key, value in flat.items() if key not in _FREE}
-        return {**chosen, "precision": str(self.forward.dtype), "total_steps": self.total}
+        derived = {"precision": str(self.forward.dtype), "total_steps": self.total, "data.revision": self.revision}
+        return {**chosen, **derived}
+
+    @property
+    def device(self) -> torch.device:
+        """Where it is trained."""
+        return self.model.get_parameter("norm.scale").device
 
     def parameters(self) -> int:
-        """How many numbers are trained."""
+        """How many numbers the model has, its adapters among them."""
         return sum(p.numel() for p in self.model.parameters())
+
+    def trained_parameters(self) -> int:
+        """How many of them are trained."""
+        return sum(p.numel() for p in self.model.parameters() if p.requires_grad)
+
+    def plain_state(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
+        """``state`` (of the whole model) with adapters merged, where there are some."""
+        return merged_state(state, self.config.lora) if self.config.lora.rank else state
+
+
+def default_settings() -> dict[str, Any]:
+    """What a checkpoint means that was written before a setting existed."""
+    return flatten(asdict(SftConfig(schedule=ScheduleSection(steps=1))))
 
 
 def flatten(values: dict[str, Any], path: str = "") -> dict[str, Any]:
@@ -80,8 +106,12 @@ def flatten(values: dict[str, Any], path: str = "") -> dict[str, Any]:
 def precision(name: str) -> torch.dtype:
     """``auto`` is bfloat16 where the machine multiplies it natively (AMX, AVX512-BF16, a GPU's tensor cores)."""
     if name == "auto":
-        abilities = torch.cpu.get_capabilities()
-        name = "bfloat16" if abilities.get("amx_bf16") or abilities.get("avx512_bf16") else "float32"
+        if torch.cuda.is_available():
+            native = torch.cuda.is_bf16_supported(including_emulation=False)
+        else:
+            abilities = torch.cpu.get_capabilities()
+            native = abilities.get("amx_bf16") or abilities.get("avx512_bf16")
+        name = "bfloat16" if native else "float32"
     return torch.bfloat16 if name == "bfloat16" else torch.float32
 
 
@@ -120,16 +150,29 @@ def build_run(config: SftConfig, note: Callable[[str], None] | None = None, worl
     )  # fmt: skip
     if world.leads:
         world.wait()
+    dtype = precision(config.precision)
     if section.init is not None:
         from rotbot.models.loading import load
 
-        loaded = load(section.init, dtype=torch.float32)
+        loaded = load(section.init, dtype=dtype if config.lora.rank else torch.float32)
         model, model_config = loaded.model, loaded.config
     else:
         model_config = fresh_config(section, len(prepared.tokenizer))
         model = build_qwen3(model_config)
         init_weights(model, config.seed)
-    dtype = precision(config.precision)
+    if config.lora.rank:
+        add_adapters(model, config.lora, config.seed)
+    device = own_device()
+    forward = PackedForward(
+        model, model_config, dtype, config.compile, config.recompute,
+        lora_scale=config.lora.alpha / config.lora.rank if config.lora.rank else 0.0,
+        fused_attention=device.type == "cuda",
+    )  # fmt: skip
+    if config.shard and world.size > 1:
+        from rotbot.sft.sharding import shard
+
+        forward = shard(forward, world, device)
+    model.to(device)
     optimizer = config.optimizer
     optimizers = build_optimizers(
         model, optimizer.name, optimizer.momentum, (optimizer.beta1, optimizer.beta2), optimizer.weight_decay, dtype
@@ -138,5 +181,5 @@ def build_run(config: SftConfig, note: Callable[[str], None] | None = None, worl
     total = total_steps(config.schedule, config.batch.step_tokens, stream.packs_per_epoch, packs_per_step)
     return Run(
         config, model, model_config, prepared.tokenizer, prepared.train, prepared.validation,
-        PackedForward(model, model_config, dtype, config.compile), optimizers, stream, packs_per_step, total, world,
+        forward, optimizers, stream, packs_per_step, total, world, prepared.revision,
     )  # fmt: skip

@@ -11,14 +11,24 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 
-from rotbot.errors import ConfigError, RotbotError
+from rotbot.errors import ConfigError, OutputError, RotbotError
 from rotbot.models.weights import save_folder
-from rotbot.sft.checkpoint import Position, check_settings, list_checkpoints, load_checkpoint, save_checkpoint
+from rotbot.sft.checkpoint import (
+    Position,
+    best_checkpoint,
+    check_settings,
+    list_checkpoints,
+    load_checkpoint,
+    save_checkpoint,
+)
 from rotbot.sft.metrics import Metrics
 from rotbot.sft.packing import build_pack, plan_epoch
-from rotbot.sft.run import Run
+from rotbot.sft.run import Run, default_settings
 from rotbot.sft.schedule import lr_factor
+from rotbot.sft.sharding import whole
+from rotbot.sft.state import capture, exported, restore
 
 
 class TrainingDiverged(RotbotError):
@@ -52,17 +62,20 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class SftResult:
-    """The end of a run: the model's folder, steps and tokens in all, the last validation, seconds of this process."""
+    """The end of a run: the model's folder, steps and tokens in all, the last validation, seconds of this process, and
+    whether it ended before its last step since the validation loss no longer fell."""
 
     model: Path
     steps: int
     tokens: int
     validation: Validation
     seconds: float
+    stopped_early: bool = False
 
 
 def train(run: Run, resume: bool = False, watch: Callable[[Progress], None] | None = None) -> SftResult:
-    """Train ``run`` to its end and write ``model/``; with ``resume`` from its last checkpoint, if there is one.
+    """Train ``run`` to its end and write ``model/`` (the weights of its last or best checkpoint); with ``resume`` from
+    its last checkpoint, if there is one.
 
     In a world of several processes each calls this; the first one writes. The final weights are the same, bit for bit,
     however often the run was broken and resumed (same machine, same number of processes and threads). Raises
@@ -76,20 +89,22 @@ def train(run: Run, resume: bool = False, watch: Callable[[Progress], None] | No
             f"output: expected a folder without a run, {run.folder} has one; add --resume or change output"
         )
     settings = run.settings()
-    step = tokens = 0
+    step = tokens = stale = 0
+    best_loss: float | None = None
     if existing:
-        check_settings(existing[-1], settings)
-        step, tokens = existing[-1].step, existing[-1].tokens
-        state = load_checkpoint(checkpoints, existing[-1])
-        run.model.load_state_dict(state["model"])
-        run.optimizers.load_state_dict(state["optimizers"])
-        run.stream.seek(existing[-1].epoch, existing[-1].index)
+        at = existing[-1]
+        check_settings(at, settings, default_settings())
+        step, tokens, best_loss, stale = at.step, at.tokens, at.best_loss, at.stale
+        restore(run, load_checkpoint(checkpoints, at))
+        run.stream.seek(at.epoch, at.index)
     config, started = run.config, time.monotonic()
+    patience, keeps_best = config.schedule.patience, config.export == "best" or config.schedule.patience > 0
+    stopped = 0 < patience <= stale
     validation: Validation | None = None
     leads = run.world.leads
-    with Metrics(run.folder, step, config.tensorboard) if leads else nullcontext() as metrics:
+    with Metrics(run.folder, step, config.tensorboard, config.trackio, settings) if leads else nullcontext() as metrics:
         since, tokens_since = started, tokens
-        while step < run.total:
+        while step < run.total and not stopped:
             factor = lr_factor(step, run.total, config.schedule.warmup, config.schedule.floor)
             loss, norm, seen = train_step(run, step, factor)
             step, tokens = step + 1, tokens + seen
@@ -97,18 +112,23 @@ def train(run: Run, resume: bool = False, watch: Callable[[Progress], None] | No
             save = last or step % config.save_every == 0
             speed = (tokens - tokens_since) / max(1e-9, time.monotonic() - since)  # without validation
             validation = validate(run, step) if save or step % config.eval_every == 0 else None
+            if validation is not None:
+                better = best_loss is None or validation.loss < best_loss
+                best_loss, stale = (validation.loss, 0) if better else (best_loss, stale + 1)
+                stopped = 0 < patience <= stale
+                save = save or stopped or (keeps_best and better)
             lr = factor * config.optimizer.lr
             progress = Progress(step, run.total, loss, lr, norm, tokens, speed, run.stream.epoch, validation)
             told = validation is not None or step % config.log_every == 0
             if told and metrics is not None:
                 metrics.write(progress)
-            if (
-                save and leads
-            ):  # after the metrics: a resumed run drops the lines beyond its checkpoint, but cannot add any
+            if save:  # after the metrics: a resumed run drops the lines beyond its checkpoint, but cannot add any
                 assert validation is not None
-                position = Position(step, run.stream.epoch, run.stream.index, tokens, validation.loss, settings)
-                state = {"model": run.model.state_dict(), "optimizers": run.optimizers.state_dict()}
-                save_checkpoint(checkpoints, position, state)
+                stream, state = run.stream, capture(run)
+                if leads:
+                    place = (step, stream.epoch, stream.index, tokens, validation.loss)
+                    save_checkpoint(checkpoints, Position(*place, settings, best_loss, stale), state)
+                run.world.wait()
             if validation is not None:
                 _release_memory()
             if told:
@@ -116,10 +136,18 @@ def train(run: Run, resume: bool = False, watch: Callable[[Progress], None] | No
                 if watch is not None:
                     watch(progress)
     folder = run.folder / "model"
+    if config.export == "best":
+        restore(run, load_checkpoint(checkpoints, best_checkpoint(list_checkpoints(checkpoints))))
+        validation = None
+    weights = exported(run)
     if leads:
-        save_folder(folder, run.model, run.model_config, run.tokenizer, getattr(torch, config.save_dtype))
+        try:
+            save_folder(folder, weights, run.model_config, run.tokenizer, getattr(torch, config.save_dtype))
+        except (OSError, SafetensorError) as error:
+            raise OutputError(f"model {folder}: cannot be written: {error}; add --resume to try again") from error
     run.world.wait()
-    return SftResult(folder, step, tokens, validation or validate(run, step), time.monotonic() - started)
+    validation = validation or validate(run, step)
+    return SftResult(folder, step, tokens, validation, time.monotonic() - started, step < run.total)
 
 
 def train_step(run: Run, step: int, factor: float) -> tuple[float, float, int]:
@@ -129,13 +157,15 @@ def train_step(run: Run, step: int, factor: float) -> tuple[float, float, int]:
     completion_tokens = sum(run.train.completion_length(i) for samples in chosen for i in samples)
     total = 0.0
     for samples in run.world.share(chosen):
-        loss, _ = run.forward(build_pack(run.train, samples, run.config.batch.pack_tokens, run.pad_id))
+        pack = build_pack(run.train, samples, run.config.batch.pack_tokens, run.pad_id)
+        loss, _ = run.forward(pack.to(run.device))
         (loss / completion_tokens).backward()
         total += loss.item()
     parameters = [p for p in run.model.parameters() if p.requires_grad]
-    run.world.sum_gradients(parameters)
+    if not run.forward.through_modules:  # there they are summed already
+        run.world.sum_gradients(parameters)
     (total,) = run.world.sum(total)
-    norm = torch.nn.utils.clip_grad_norm_(parameters, run.config.optimizer.clip).item()
+    norm = whole(torch.nn.utils.clip_grad_norm_(parameters, run.config.optimizer.clip)).item()
     mean = total / completion_tokens
     if not math.isfinite(mean) or not math.isfinite(norm):
         raise _diverged(step, f"loss {mean} and gradient norm {norm}")
@@ -150,9 +180,14 @@ def validate(run: Run, step: int) -> Validation:
     loss = 0.0
     # Not under no_grad: that would compile the block a second time, which costs more than what it saves.
     right = exact = 0
-    for chosen in run.world.share(plan_epoch(run.validation.lengths, pack_tokens, run.config.seed, None)):
-        pack = build_pack(run.validation, chosen, pack_tokens, run.pad_id)
+    packs = plan_epoch(run.validation.lengths, pack_tokens, run.config.seed, None)
+    mine = run.world.share(packs)
+    for turn in range(-(-len(packs) // run.world.size)):  # as many as the others: a sharded forward needs them all
+        chosen = mine[turn] if turn < len(mine) else packs[0]
+        pack = build_pack(run.validation, chosen, pack_tokens, run.pad_id).to(run.device)
         pack_loss, correct_M = run.forward(pack)
+        if turn >= len(mine):
+            continue
         loss += pack_loss.item()
         right += int(correct_M.sum())
         wrong = torch.bincount(pack.owners_M, weights=(~correct_M).double(), minlength=len(chosen))

@@ -237,6 +237,7 @@ NAMESPACES: dict[str, str] = {
     "torch.special": "torch.special",
     "torch.nn": "torch.nn",
     "torch.nn.functional": "torch.nn.functional",
+    "torch.nn.init": "torch.nn.init",
     "torch.functional": "torch",
     "torch.Tensor": "Tensor",
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import operator
 from typing import Any
 
@@ -9,76 +10,91 @@ import torch
 
 from rotbot.errors import UnsafeSnippet, UnsupportedSnippet
 from rotbot.shapes import allowlist, python_values
+from rotbot.shapes.classes import attribute_of
 from rotbot.shapes.python_values import kind
 from rotbot.shapes.recorder import Recorder
-from rotbot.shapes.trace import Span
+from rotbot.shapes.source import span_of
 from rotbot.shapes.values import (
     Builtin,
     Device,
     FieldTuple,
+    Instance,
     Method,
     Module,
     ModuleClass,
     Namespace,
     NoOp,
     Operation,
+    Super,
     Traced,
+    UserClass,
 )
 
 _VALUE_PROPERTIES = frozenset(("shape", "ndim", "dtype", "device", "requires_grad", "is_cuda", "nbytes", "itemsize"))
 _NO_OPS = frozenset(("no_grad", "inference_mode", "enable_grad", "manual_seed"))
+_CONTAINERS = ("Sequential", "ModuleList", "Module")
+_INITIALIZERS = frozenset("uniform_ normal_ trunc_normal_ constant_ ones_ zeros_".split())
+"""Functions of ``nn.init`` that take a tensor of any shape and leave its shape alone."""
 _TENSOR_QUERIES = frozenset(
     "size dim ndimension numel nelement stride element_size is_floating_point is_complex is_contiguous get_device "
     "is_signed".split()
 )
 
 
-def attribute(recorder: Recorder, owner: Any, name: str, span: Span) -> Any:
+def attribute(recorder: Recorder, owner: Any, name: str, node: ast.expr) -> Any:
     """``owner.name``. Raises :class:`UnsafeSnippet` for a name that is in no table, :class:`UnsupportedSnippet` for one
     that is harmless and not supported, :class:`~rotbot.shapes.recorder.ProgramError` for one that does not exist."""
+    if isinstance(owner, Super) and name == "__init__":
+        return attribute_of(recorder, owner, name, span_of(node))
     if name.startswith("__"):
-        raise UnsafeSnippet(f"attribute {name} is not allowed", span.line)
+        raise UnsafeSnippet(f"attribute {name} is not allowed", node.lineno)
     if isinstance(owner, Traced):
-        return _of_tensor(recorder, owner, name, span)
+        return _of_tensor(recorder, owner, name, node)
     if isinstance(owner, Namespace):
-        return _of_namespace(owner, name, span)
+        return _of_namespace(owner, name, node)
     if isinstance(owner, FieldTuple) and name in owner.names:
         return owner[owner.names.index(name)]
     if isinstance(owner, (list, tuple)):
         table = python_values.LIST_METHODS if isinstance(owner, list) else python_values.TUPLE_METHODS
         if name in table or (name == "numel" and isinstance(owner, tuple)):
             return Method(owner, name)
+    if isinstance(owner, (Instance, UserClass, Super)):
+        return attribute_of(recorder, owner, name, span_of(node))
     if isinstance(owner, (Module, Device)):
-        return _of_module(owner, name, span)
+        return _of_module(owner, name, node)
     if isinstance(owner, torch.dtype) and name in ("is_floating_point", "is_complex", "itemsize"):
         return operator.attrgetter(name)(owner)
     if isinstance(owner, (int, float, str, list, tuple, FieldTuple)) or owner is None:
         if name in dir(type(owner)) or name.startswith(("gi_", "f_")):
-            raise UnsupportedSnippet(f"{type(owner).__name__}.{name} is not supported", span.line)
+            raise UnsupportedSnippet(f"{type(owner).__name__}.{name} is not supported", node.lineno)
         raise recorder.failure(
-            f"{kind(owner)}.{name}", owner, f"{type(owner).__name__} has no attribute {name!r}", span
+            f"{kind(owner)}.{name}", owner, f"{type(owner).__name__} has no attribute {name!r}", span_of(node)
         )
-    raise UnsafeSnippet(f"attribute {name} of {kind(owner)} is not allowed", span.line)
+    raise UnsafeSnippet(f"attribute {name} of {kind(owner)} is not allowed", node.lineno)
 
 
-def _of_module(owner: Any, name: str, span: Span) -> Any:
+def _of_module(owner: Any, name: str, node: ast.expr) -> Any:
     if isinstance(owner, Module) and name in ("eval", "train", "to", "cuda", "cpu", "float", "half", "double"):
         return Method(owner, name)
+    if isinstance(owner, Module) and owner.spec.name == "nn.ModuleList" and name in ("append", "extend"):
+        return Method(owner, name)
+    if isinstance(owner, Module) and name == "training":
+        return owner.spec.training
     if isinstance(owner, Device) and name in ("type", "index"):
         return "cpu" if name == "type" else None
-    raise UnsupportedSnippet(f"attribute {name} of {kind(owner)} is not supported", span.line)
+    raise UnsupportedSnippet(f"attribute {name} of {kind(owner)} is not supported", node.lineno)
 
 
-def _of_tensor(recorder: Recorder, owner: Traced, name: str, span: Span) -> Any:
+def _of_tensor(recorder: Recorder, owner: Traced, name: str, node: ast.expr) -> Any:
     if name in _VALUE_PROPERTIES:
         return _property(recorder, owner, name)
     if name in allowlist.ATTRIBUTES:
-        return recorder.call(f"Tensor.{name}", (owner,), {}, span)
+        return recorder.call(f"Tensor.{name}", (owner,), {}, span_of(node))
     if name in _TENSOR_QUERIES or name in allowlist.METHODS or name in allowlist.VALUE_DEPENDENT:
         return Method(owner, name)
     if hasattr(torch.Tensor, name):
-        raise UnsafeSnippet(f"Tensor.{name} is not among the allowed tensor operations", span.line)
-    raise recorder.failure(name, owner, f"a tensor has no attribute {name!r}", span)
+        raise UnsafeSnippet(f"Tensor.{name} is not among the allowed tensor operations", node.lineno)
+    raise recorder.failure(name, owner, f"a tensor has no attribute {name!r}", span_of(node))
 
 
 def _property(recorder: Recorder, owner: Traced, name: str) -> Any:
@@ -100,7 +116,7 @@ def _property(recorder: Recorder, owner: Traced, name: str) -> Any:
             return False
 
 
-def _of_namespace(owner: Namespace, name: str, span: Span) -> Any:
+def _of_namespace(owner: Namespace, name: str, node: ast.expr) -> Any:
     qualified = f"{owner.prefix}.{name}"
     if qualified in allowlist.FUNCTIONS:
         return Operation(qualified)
@@ -108,14 +124,14 @@ def _of_namespace(owner: Namespace, name: str, span: Span) -> Any:
         return allowlist.CONSTANTS[qualified]
     if qualified in allowlist.NAMESPACES:
         return Namespace(allowlist.NAMESPACES[qualified])
-    if owner.prefix == "torch.nn" and (f"nn.{name}" in allowlist.MODULES or name in ("Sequential", "ModuleList")):
+    if owner.prefix == "torch.nn" and (f"nn.{name}" in allowlist.MODULES or name in _CONTAINERS):
         return ModuleClass(f"nn.{name}")
-    if owner.prefix == "torch" and name in _NO_OPS:
+    if (owner.prefix == "torch" and name in _NO_OPS) or (owner.prefix == "torch.nn.init" and name in _INITIALIZERS):
         return NoOp(name)
     if qualified in ("torch.device", "torch.Size", "torch.nn.Parameter") or (
         owner.prefix == "math" and name in python_values.MATH
     ):
         return Builtin(qualified)
     if owner.prefix == "math":
-        raise UnsupportedSnippet(f"math.{name} is not supported", span.line)
-    raise UnsafeSnippet(f"{qualified} is not among the allowed operations", span.line)
+        raise UnsupportedSnippet(f"math.{name} is not supported", node.lineno)
+    raise UnsafeSnippet(f"{qualified} is not among the allowed operations", node.lineno)

@@ -4,63 +4,65 @@ from __future__ import annotations
 
 import ast
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from rotbot.errors import UnsafeSnippet, UnsupportedSnippet
 from rotbot.shapes import allowlist, python_values
+from rotbot.shapes.classes import (
+    call_instance,
+    call_method,
+    call_super,
+    construct,
+    initialize,
+    module_method,
+    set_training,
+)
 from rotbot.shapes.metadata import ModuleSpec, TensorMeta
 from rotbot.shapes.operators import binary
 from rotbot.shapes.python_values import PYTHON_ERRORS, bounded, kind
 from rotbot.shapes.recorder import ProgramError, traced_in
 from rotbot.shapes.source import span_of
 from rotbot.shapes.values import (
+    BoundMethod,
     Builtin,
     Device,
     Function,
+    Instance,
     Method,
     Module,
     ModuleClass,
+    ModuleInit,
     Namespace,
     NoOp,
     Operation,
+    SuperName,
     Traced,
+    UserClass,
 )
 
 if TYPE_CHECKING:
     from rotbot.shapes.interpreter import Interpreter
 
 _PLAIN_KINDS = frozenset((*python_values.PLAIN, torch.dtype, torch.memory_format, torch.layout)) - {tuple, list}
+_FUNCTIONS = (Function, Operation, Method, Builtin, Namespace, ModuleClass, UserClass, BoundMethod, SuperName)
 _DEVICE_METHODS = frozenset("to cuda cpu new_zeros new_ones new_empty new_empty_strided new_full new_tensor".split())
 
 
 def call(interpreter: Interpreter, function: Any, args: list[Any], kwargs: dict[str, Any], node: ast.Call) -> Any:
     """Call ``function``, whatever it is. Raises :class:`ProgramError` where torch or Python would."""
-    match function:
-        case Operation(target):
-            return _operation(interpreter, target, args, kwargs, node)
-        case Method(Traced() as owner, name):
-            return _tensor_method(interpreter, owner, name, args, kwargs, node)
-        case Method(Module() as owner, name):
-            return _module_method(owner, name)
-        case Method(owner, name):
-            return _sequence_method(owner, name, args, kwargs, node)
-        case ModuleClass(name):
-            return _construct(interpreter, name, args, kwargs, node)
-        case Module():
-            return _module(interpreter, function, args, kwargs, node)
-        case Function():
-            return interpreter.call_function(function, args, kwargs, node)
-        case Builtin(name):
-            return _builtin(interpreter, name, args, kwargs, node)
-        case NoOp():
-            return None
-        case _:
-            raise UnsafeSnippet(f"calling {kind(function)} is not allowed", node.lineno)
+    handler = _CALLS.get(function.__class__)
+    if handler is None:
+        raise UnsafeSnippet(f"calling {kind(function)} is not allowed", node.lineno)
+    return handler(interpreter, function, args, kwargs, node)
 
 
-def _operation(interpreter: Interpreter, target: str, args: list[Any], kwargs: dict[str, Any], node: ast.Call) -> Any:
+def _operation(
+    interpreter: Interpreter, operation: Operation, args: list[Any], kwargs: dict[str, Any], node: ast.Call
+) -> Any:
+    target = operation.target
     name = target.rpartition(".")[2]
     if "out" in kwargs:
         raise UnsafeSnippet(f"{name}: the argument out= is not allowed", node.lineno)
@@ -72,6 +74,17 @@ def _operation(interpreter: Interpreter, target: str, args: list[Any], kwargs: d
     refuse_value_dependent(name, args, kwargs, node)
     _refuse_foreign((args, kwargs), name, node)
     return interpreter.recorder.call(target, tuple(args), kwargs, span_of(node))
+
+
+def _method(interpreter: Interpreter, method: Method, args: list[Any], kwargs: dict[str, Any], node: ast.Call) -> Any:
+    owner, name = method.owner, method.name
+    if owner.__class__ is Traced:
+        return _tensor_method(interpreter, owner, name, args, kwargs, node)
+    if isinstance(owner, Module):
+        return _module_method(interpreter, owner, name, args, node)
+    if isinstance(owner, Instance):
+        return module_method(interpreter, owner, name, args, kwargs, node)
+    return _sequence_method(owner, name, args, kwargs, node)
 
 
 def refuse_value_dependent(name: str, args: list[Any], kwargs: dict[str, Any], node: ast.Call) -> None:
@@ -104,7 +117,8 @@ def _refuse_foreign(value: Any, name: str, node: ast.Call) -> None:
         return
     if isinstance(value, (tuple, list)):
         for item in value:
-            _refuse_foreign(item, name, node)
+            if item.__class__ is not Traced:
+                _refuse_foreign(item, name, node)
     elif kind_of is dict:
         for item in value.values():
             _refuse_foreign(item, name, node)
@@ -163,19 +177,20 @@ def _query(
     return answers[name]
 
 
-def _module_method(owner: Module, name: str) -> Module:
-    training = {"train": True, "eval": False}.get(name)
-    if training is None:
-        return owner
-    _set_training(owner, training)
+def _module_method(interpreter: Interpreter, owner: Module, name: str, args: list[Any], node: ast.Call) -> Module:
+    if name in ("train", "eval"):
+        set_training(owner, name == "train" and bool(args[0] if args else True))
+    elif name in ("append", "extend"):
+        assert owner.children is not None, "only containers have these methods"
+        new = interpreter.expressions.iterate(args[0], node) if args and name == "extend" else args
+        owner.children += bounded(_modules(new, owner.spec.name, node))
     return owner
 
 
-def _set_training(module: Module, training: bool) -> None:
-    spec = module.spec
-    module.spec = ModuleSpec(spec.name, spec.args, spec.kwargs, training)
-    for child in module.children or ():
-        _set_training(child, training)
+def _modules(values: list[Any], name: str, node: ast.Call) -> list[Any]:
+    if not all(isinstance(value, (Module, Instance)) for value in values):
+        raise UnsupportedSnippet(f"{name} takes modules", node.lineno)
+    return values
 
 
 def _sequence_method(owner: Any, name: str, args: list[Any], kwargs: dict[str, Any], node: ast.Call) -> Any:
@@ -192,13 +207,16 @@ def _sequence_method(owner: Any, name: str, args: list[Any], kwargs: dict[str, A
     return result
 
 
-def _construct(interpreter: Interpreter, name: str, args: list[Any], kwargs: dict[str, Any], node: ast.Call) -> Module:
+def _construct(
+    interpreter: Interpreter, module_class: ModuleClass, args: list[Any], kwargs: dict[str, Any], node: ast.Call
+) -> Module:
+    name = module_class.name
     if name in ("nn.Sequential", "nn.ModuleList"):
         children = args[0] if name == "nn.ModuleList" and args else args
         children = interpreter.expressions.iterate(children, node)
-        if not all(isinstance(child, Module) for child in children):
-            raise UnsupportedSnippet(f"{name} takes modules", node.lineno)
-        return Module(ModuleSpec(name, (), ()), list(children))
+        return Module(ModuleSpec(name, (), ()), list(_modules(children, name, node)))
+    if name == "nn.Module":
+        raise UnsafeSnippet("nn.Module is allowed as the base of a class only", node.lineno)
     if "device" in kwargs:
         _check_device(kwargs.pop("device"), node)
     if any(traced_in((args, kwargs))):
@@ -221,26 +239,34 @@ def _module(interpreter: Interpreter, module: Module, args: list[Any], kwargs: d
             raise ProgramError("Sequential", (), f"expected one argument, got {len(args) + len(kwargs)}", span_of(node))
         value = args[0]
         for child in module.children:
-            value = _module(interpreter, child, [value], {}, node)
+            value = call(interpreter, child, [value], {}, node)
         return value
     _refuse_foreign((args, kwargs), module.spec.name, node)
     span = span_of(node)
     return interpreter.recorder.call(module.spec.name, tuple(args), kwargs, span, "call_module", module.spec)
 
 
-def _builtin(interpreter: Interpreter, name: str, args: list[Any], kwargs: dict[str, Any], node: ast.Call) -> Any:
+def _builtin(
+    interpreter: Interpreter, builtin: Builtin, args: list[Any], kwargs: dict[str, Any], node: ast.Call
+) -> Any:
+    name = builtin.name
     if name == "torch.Size":
         return tuple(interpreter.expressions.iterate(args[0], node)) if args else ()
     if name == "torch.device":
         return Device()
     if name == "torch.nn.Parameter":
-        return args[0]
+        data = args[0] if args else kwargs.get("data")
+        if not isinstance(data, Traced):
+            raise UnsupportedSnippet(f"nn.Parameter takes a tensor here, got {kind(data)}", node.lineno)
+        return data
     if name == "isinstance":
         return _is_instance(args, node)
     if name in ("list", "tuple", "enumerate", "zip", "reversed", "sum"):
         iterated = len(args) if name == "zip" else 1
-        head = [interpreter.expressions.iterate(a, node) if isinstance(a, Traced) else a for a in args[:iterated]]
+        head = [interpreter.expressions.iterate(a, node) if _is_iterable(a) else a for a in args[:iterated]]
         args = [*head, *args[iterated:]]
+    if name == "len" and args and isinstance(args[0], Module) and args[0].children is not None:
+        return len(args[0].children)
     if args and isinstance(args[0], Traced):
         return _builtin_on_tensor(interpreter, name, args[0], node)
     if any(traced_in((args, kwargs))) and name not in ("tuple", "list", "zip", "enumerate", "reversed", "len"):
@@ -252,13 +278,18 @@ def _builtin(interpreter: Interpreter, name: str, args: list[Any], kwargs: dict[
     try:
         return bounded(table[name.removeprefix("math.")](*args, **kwargs))
     except PYTHON_ERRORS as error:
-        raise ProgramError(f"{name}()", (), str(error), span_of(node)) from error
+        reason = str(error).replace("<lambda>", name)
+        raise ProgramError(f"{name}()", (), reason, span_of(node)) from error
+
+
+def _is_iterable(value: Any) -> bool:
+    return isinstance(value, Traced) or (isinstance(value, Module) and value.children is not None)
 
 
 def _refuse_functions(value: Any, name: str, node: ast.Call) -> None:
     """Builtins take plain values; containers may hold tensors and modules."""
     items = [*value[0], *value[1].values()]
-    if any(isinstance(item, (Function, Operation, Method, Builtin, Namespace, ModuleClass)) for item in items):
+    if any(isinstance(item, _FUNCTIONS) for item in items):
         raise UnsupportedSnippet(f"{name}: a function as an argument is not supported", node.lineno)
 
 
@@ -288,3 +319,29 @@ def _is_instance(args: list[Any], node: ast.Call) -> bool:
     if isinstance(wanted, Builtin) and wanted.name in kinds:
         return isinstance(args[0], kinds[wanted.name])
     raise UnsupportedSnippet("isinstance is supported with torch.Tensor, int, float, bool, tuple and list", node.lineno)
+
+
+def _function(
+    interpreter: Interpreter, function: Function, args: list[Any], kwargs: dict[str, Any], node: ast.Call
+) -> Any:
+    return interpreter.call_function(function, args, kwargs, node)
+
+
+def _no_op(interpreter: Interpreter, no_op: NoOp, args: list[Any], kwargs: dict[str, Any], node: ast.Call) -> None:
+    return None
+
+
+_CALLS: dict[type[Any], Callable[[Interpreter, Any, list[Any], dict[str, Any], ast.Call], Any]] = {
+    Operation: _operation,
+    Method: _method,
+    ModuleClass: _construct,
+    Module: _module,
+    Function: _function,
+    Builtin: _builtin,
+    NoOp: _no_op,
+    UserClass: construct,
+    Instance: call_instance,
+    BoundMethod: call_method,
+    SuperName: call_super,
+    ModuleInit: initialize,
+}

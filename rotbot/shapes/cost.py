@@ -34,8 +34,7 @@ _BROADCAST = frozenset(
     char byte data imag index_add index_copy index_fill cpu cuda requires_grad_ cat concat concatenate stack hstack
     vstack dstack column_stack row_stack truediv floordiv mod lshift rshift and_ or_ xor pos invert iadd isub imul
     itruediv ifloordiv imod ipow iand ior ixor ilshift irshift setitem slice_scatter select_scatter diagonal_scatter
-    complex polar take index_select trapezoid cumulative_trapezoid cross vecdot embedding view_as_complex
-    view_as_real
+    complex polar take trapezoid cumulative_trapezoid cross vecdot view_as_complex view_as_real
     """.split()
 )
 """Operations whose result and work are about as large as their tensors broadcast, or laid side by side."""
@@ -46,7 +45,7 @@ _TIMES_LITERALS = frozenset(
     adaptive_max_pool3d alpha_dropout avg_pool1d avg_pool2d avg_pool3d batch_norm bernoulli binary_cross_entropy
     binary_cross_entropy_with_logits broadcast_to constant_pad_nd cosine_embedding_loss cosine_similarity
     cross_entropy ctc_loss diff dropout dropout1d dropout2d dropout3d empty_like expand feature_alpha_dropout fft
-    fft2 fftn fftshift fold full_like gaussian_nll_loss hfft hfft2 hfftn hinge_embedding_loss histc ifft ifft2 ifftn
+    fft2 fftn fftshift full_like gaussian_nll_loss hfft hfft2 hfftn hinge_embedding_loss histc ifft ifft2 ifftn
     ifftshift ihfft ihfft2 ihfftn instance_norm irfft irfft2 irfftn kl_div local_response_norm lp_pool1d lp_pool2d
     lp_pool3d margin_ranking_loss max_pool1d max_pool2d max_pool3d multi_margin_loss multilabel_margin_loss
     multilabel_soft_margin_loss nanquantile new_empty new_full new_ones new_zeros nll_loss one_hot ones_like pad
@@ -76,7 +75,7 @@ _NORMS = ("BatchNorm", "LayerNorm", "RMSNorm", "GroupNorm", "InstanceNorm")
 """... and of those that touch every element and every parameter a few times."""
 
 _EXPONENTS = {
-    "eye": 2, "tril_indices": 2, "triu_indices": 2, "fold": 2, "unfold": 2, "interpolate": 3, "upsample": 3,
+    "eye": 2, "tril_indices": 2, "triu_indices": 2, "unfold": 2, "interpolate": 3, "upsample": 3,
     "upsample_nearest": 3, "upsample_bilinear": 3,
 }  # fmt: skip
 """How many dimensions one literal may stand for, where that is more than one and the name does not end in it."""
@@ -92,8 +91,13 @@ def work(target: str, args: tuple[Any, ...], kwargs: dict[str, Any], metas: list
         return sizes[0]
     if name in _PRODUCTS and len(metas) > 1:
         return math.prod(sizes[:2]) // (_CHEAP_PRODUCT * _last(metas[0].shape))
+    if name == "embedding" and len(metas) > 1:
+        return max(sizes[0] * _last(metas[1].shape), sizes[1] * _last(metas[0].shape), *sizes)
     if name in _ADDED_PRODUCTS and len(metas) > 2:
         return sizes[0] + math.prod(sizes[1:]) // (_CHEAP_PRODUCT * _last(metas[1].shape))
+    if name == "fold" and metas:
+        output = args[1] if len(args) > 1 else kwargs.get("output_size", 1)
+        return sizes[0] + sizes[0] // _last(metas[0].shape) * _literals(output) ** (2 if type(output) is int else 1)
     literals = _literals((args, kwargs)) ** _exponent(name)
     if name.startswith("conv") and len(metas) > 1:
         return math.prod(sizes[:2]) * literals // (_CHEAP_PRODUCT * _channels(name, metas[1].shape))

@@ -65,7 +65,8 @@ def evaluate(target: str, args: tuple[Any, ...], kwargs: dict[str, Any], module:
 def _evaluate(target: str, args: tuple[Any, ...], kwargs: dict[str, Any], module: ModuleSpec | None) -> Result:
     bounds.check(target, args, kwargs, module)
     metas = tensors_in((args, kwargs))
-    if module is None and is_trusted(target, metas):
+    trusted = module is None and is_trusted(target, metas)
+    if trusted:
         result = _attempt(target, args, kwargs, None, meta_tensor, "meta")
         if result.__class__ is not Rejected:
             return result
@@ -76,8 +77,8 @@ def _evaluate(target: str, args: tuple[Any, ...], kwargs: dict[str, Any], module
         small = work if module is None else cost.module_work(module, args, kwargs, metas)
         if small <= LIMITS.small_work and is_small(module):
             tried = _attempt(target, args, kwargs, module, zeros, "cpu")
-            if tried.__class__ is not Rejected:
-                return tried
+            if trusted or tried.__class__ is not Rejected:
+                return tried  # accepted, or rejected on meta tensors and on real ones
     affordable = affordable and work <= LIMITS.eager_work
     try:
         result = run(target, args, kwargs, module, meta_tensor, "meta")

@@ -7,9 +7,10 @@ import builtins
 from collections.abc import Callable
 from typing import Any
 
-from rotbot.errors import SnippetError, UnsafeSnippet, UnsupportedSnippet
+from rotbot.errors import SnippetError, SnippetSyntaxError, UnsafeSnippet, UnsupportedSnippet
 from rotbot.shapes import allowlist, python_values
 from rotbot.shapes.attributes import attribute
+from rotbot.shapes.classes import set_attribute
 from rotbot.shapes.limits import LIMITS, exceed
 from rotbot.shapes.operators import BINARY_NAMES, binary, compare, truth, unary
 from rotbot.shapes.python_values import PYTHON_ERRORS, bounded, kind, python_reason
@@ -92,7 +93,7 @@ class Expressions:
     # --- attributes ---
 
     def _attribute(self, node: ast.Attribute) -> Any:
-        return attribute(self.recorder, self.value(node.value), node.attr, span_of(node))
+        return attribute(self.recorder, self.value(node.value), node.attr, node)
 
     # --- operators ---
 
@@ -139,7 +140,9 @@ class Expressions:
             return self.recorder.getitem(owner, index, span_of(node))
         if isinstance(index, Traced):
             raise UnsupportedSnippet("a Python index taken from a tensor depends on its value", node.lineno)
-        if isinstance(owner, Module) and owner.children is not None and isinstance(index, int):
+        if isinstance(owner, Module) and owner.children is not None:
+            if isinstance(index, slice):
+                return Module(owner.spec, owner.children[index])
             owner = owner.children
         if not isinstance(owner, (list, tuple, range, str)):
             raise UnsupportedSnippet(f"indexing {kind(owner)} is not supported", node.lineno)
@@ -157,7 +160,7 @@ class Expressions:
         if isinstance(value, Traced):
             return list(self.recorder.call("Tensor.unbind", (value,), {}, span_of(node), "call_method"))
         if isinstance(value, Module) and value.children is not None:
-            return value.children
+            return list(value.children)
         if not isinstance(value, (list, tuple, range)):
             raise self.recorder.failure("iterate", value, f"{kind(value)} cannot be iterated", span_of(node))
         return list(bounded(value))
@@ -185,7 +188,7 @@ class Expressions:
     # --- binding ---
 
     def assign(self, target: ast.expr, value: Any) -> None:
-        """Bind a target: a name, a tuple of targets with at most one starred, or an item of a tensor or list."""
+        """Bind a target: a name, a tuple of targets with at most one starred, an item, an attribute of an instance."""
         if isinstance(target, ast.Name):
             self.bind(target.id, value, target)
         elif isinstance(target, (ast.Tuple, ast.List)):
@@ -193,7 +196,8 @@ class Expressions:
         elif isinstance(target, ast.Subscript):
             self._assign_item(target, value)
         else:
-            raise UnsafeSnippet("assigning to an attribute is not allowed", target.lineno)
+            assert isinstance(target, ast.Attribute), "what else Python's grammar lets an assignment bind"
+            set_attribute(self.recorder, self.value(target.value), target.attr, value, span_of(target))
 
     def bind(self, name: str, value: Any, node: ast.expr) -> None:
         """Bind a name in the current scope."""
@@ -211,6 +215,8 @@ class Expressions:
         span = span_of(target)
         items = self.iterate(value, target)
         starred = [i for i, element in enumerate(target.elts) if isinstance(element, ast.Starred)]
+        if len(starred) > 1:
+            raise SnippetSyntaxError("not Python: multiple starred expressions in assignment", target.lineno)
         wanted = len(target.elts)
         if (len(items) < wanted - 1) if starred else (len(items) != wanted):
             at_least = "at least " if starred else ""

@@ -1,26 +1,27 @@
-"""Statements of a snippet, and the whole program: code and arguments in, a :class:`ShapeTrace` out."""
+"""Statements of a snippet, run over a recorder."""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
-from rotbot.errors import InputError, SnippetError, UnsafeSnippet, UnsupportedSnippet
+from rotbot.errors import SnippetError, UnsafeSnippet, UnsupportedSnippet
 from rotbot.shapes import allowlist, bounds
 from rotbot.shapes.arguments import ArgSpec
 from rotbot.shapes.attributes import attribute
 from rotbot.shapes.calls import call
-from rotbot.shapes.expressions import Expressions, UndefinedName
+from rotbot.shapes.classes import define
+from rotbot.shapes.expressions import Expressions
 from rotbot.shapes.limits import exceed
 from rotbot.shapes.metadata import ModuleSpec, TensorMeta
 from rotbot.shapes.operators import BINARY_NAMES, binary, truth
-from rotbot.shapes.python_values import kind
 from rotbot.shapes.reasons import explain_construction
 from rotbot.shapes.recorder import ProgramError, Recorder, op_text, traced_in
-from rotbot.shapes.running import TORCH_ERRORS, is_small, kept_module, undisturbed
-from rotbot.shapes.source import assigned_names, bound_names, free_names_of, read, span_of
-from rotbot.shapes.trace import Shape, ShapeTrace, Span, Step, StepError
+from rotbot.shapes.running import TORCH_ERRORS, is_small, kept_module
+from rotbot.shapes.source import bound_names, span_of
+from rotbot.shapes.trace import Span
 from rotbot.shapes.values import Function, NoOp, Scope, Traced
 
 _MAX_CALL_DEPTH = 16
@@ -35,11 +36,11 @@ class _Return(Exception):
         self.value = value
 
 
-class _Break(Exception):
+class Break(Exception):
     """``break`` in a snippet. Internal."""
 
 
-class _Continue(Exception):
+class Continue(Exception):
     """``continue`` in a snippet. Internal."""
 
 
@@ -107,8 +108,6 @@ class Interpreter:
             self.recorder.name(value, target.id, since)
 
     def _augmented(self, node: ast.AugAssign) -> None:
-        if not isinstance(node.target, (ast.Name, ast.Subscript)):
-            raise UnsafeSnippet("assigning to an attribute is not allowed", node.lineno)
         since = len(self.recorder.nodes)
         load = ast.copy_location(_as_load(node.target), node.target)
         left, right = self.expressions.value(load), self.expressions.value(node.value)
@@ -141,9 +140,9 @@ class Interpreter:
             self.expressions.assign(node.target, item)
             try:
                 self.run(node.body)
-            except _Break:
+            except Break:
                 return
-            except _Continue:
+            except Continue:
                 continue
         self.run(node.orelse)
 
@@ -156,9 +155,9 @@ class Interpreter:
                 exceed("rounds of a loop", _MAX_LOOP_ROUNDS, rounds, node.lineno)
             try:
                 self.run(node.body)
-            except _Break:
+            except Break:
                 return
-            except _Continue:
+            except Continue:
                 continue
         self.run(node.orelse)
 
@@ -186,7 +185,7 @@ class Interpreter:
             if module == "math":
                 value = self.expressions.value(ast.copy_location(ast.Name("math", ast.Load()), node))
             for part in [*module.split(".")[1:], *([name] if name else [])]:
-                value = attribute(self.recorder, value, part, span_of(node))
+                value = attribute(self.recorder, value, part, ast.copy_location(ast.Name(part, ast.Load()), node))
             self.expressions.bind(bound, value, ast.copy_location(ast.Name(bound, ast.Store()), node))
 
     def _function(self, node: ast.FunctionDef) -> None:
@@ -195,6 +194,10 @@ class Interpreter:
         defaults, local = self.expressions.defaults(node.args), frozenset(bound_names(node.body))
         function = Function(node.name, node.args, node.body, defaults, self.expressions.scope, local)
         self.expressions.bind(node.name, function, ast.copy_location(ast.Name(node.name, ast.Store()), node))
+
+    def _class(self, node: ast.ClassDef) -> None:
+        made = define(self, node)
+        self.expressions.bind(node.name, made, ast.copy_location(ast.Name(node.name, ast.Store()), node))
 
     def _return(self, node: ast.Return) -> None:
         if self.depth == 0:
@@ -213,18 +216,29 @@ class Interpreter:
         pass
 
     def _break(self, node: ast.Break) -> None:
-        raise _Break
+        raise Break
 
     def _continue(self, node: ast.Continue) -> None:
-        raise _Continue
+        raise Continue
 
     # --- calls ---
 
-    def call_function(self, function: Function, args: list[Any], kwargs: dict[str, Any], node: ast.Call) -> Any:
-        """Call a function defined in the snippet: its own scope, its body run like any other statements."""
+    def call_function(
+        self,
+        function: Function,
+        args: list[Any],
+        kwargs: dict[str, Any],
+        node: ast.Call,
+        names: Mapping[str, Any] = MappingProxyType({}),
+    ) -> Any:
+        """Call a function defined in the snippet: its own scope, its body run like any other statements.
+
+        ``names`` are bound beside its parameters.
+        """
         if self.depth >= _MAX_CALL_DEPTH:
             exceed("nested calls of the snippet's own functions", _MAX_CALL_DEPTH, self.depth + 1, node.lineno)
         scope = Scope(function.scope, function.local)
+        scope.values.update(names)
         scope.values.update(_bind(function, args, kwargs, span_of(node)))
         scope.reads = dict.fromkeys(scope.values, tuple(self.recorder.reads))
         outer, self.expressions.scope = self.expressions.scope, scope
@@ -252,9 +266,11 @@ class Interpreter:
             raise ProgramError(op_text(spec.name, (), {}, spec), (), reason, span) from error
 
 
-def _as_load(target: ast.Name | ast.Subscript) -> ast.expr:
+def _as_load(target: ast.Name | ast.Subscript | ast.Attribute) -> ast.expr:
     if isinstance(target, ast.Name):
         return ast.Name(target.id, ast.Load())
+    if isinstance(target, ast.Attribute):
+        return ast.Attribute(target.value, target.attr, ast.Load())
     return ast.Subscript(target.value, target.slice, ast.Load())
 
 
@@ -283,7 +299,7 @@ def _bind(function: Function, args: list[Any], kwargs: dict[str, Any], span: Spa
 
 
 _CONSTRUCTS = {
-    "ClassDef": "a class definition", "AsyncFunctionDef": "async", "Try": "try", "Delete": "del", "Global": "global",
+    "AsyncFunctionDef": "async", "Try": "try", "Delete": "del", "Global": "global",
     "Nonlocal": "nonlocal", "Match": "match", "Raise": "raise", "AsyncFor": "async", "AsyncWith": "async",
     "TryStar": "try", "TypeAlias": "a type alias",
 }  # fmt: skip
@@ -299,90 +315,10 @@ _HANDLERS: dict[type[ast.stmt], Callable[[Interpreter, Any], None]] = {
     ast.Import: Interpreter._import,
     ast.ImportFrom: Interpreter._import,
     ast.FunctionDef: Interpreter._function,
+    ast.ClassDef: Interpreter._class,
     ast.Return: Interpreter._return,
     ast.With: Interpreter._with,
     ast.Pass: Interpreter._pass,
     ast.Break: Interpreter._break,
     ast.Continue: Interpreter._continue,
 }
-
-
-def trace_program(code: str, specs: dict[str, ArgSpec], target: str | None) -> ShapeTrace:
-    """Interpret ``code`` in this process; see :func:`rotbot.trace`."""
-    with undisturbed():
-        return _trace(code, specs, target)
-
-
-def _trace(code: str, specs: dict[str, ArgSpec], target: str | None) -> ShapeTrace:
-    tree = read(code)
-    interpreter = Interpreter(specs)
-    recorder = interpreter.recorder
-    error: ProgramError | None = None
-    try:
-        interpreter.run(tree.body)
-    except UndefinedName as caught:
-        _refuse_missing(caught.name, tree, specs)
-        error = caught
-    except ProgramError as caught:
-        error = caught
-    except (_Break, _Continue) as stray:
-        raise UnsupportedSnippet("break or continue outside of a loop") from stray
-    finally:
-        del interpreter.expressions  # it refers back: without it all that a trace leaves behind is freed at once
-    if target is not None and error is None and target not in interpreter.globals.values:
-        assigned = ", ".join(assigned_names(tree)) or "none"
-        raise InputError(f"the target {target!r} is never assigned; assigned names: {assigned}")
-    value = interpreter.last if target is None else interpreter.globals.values.get(target)
-    roots: list[int] | None = None
-    if target is not None:
-        roots = list(error.sources) if error else [t.node for t in traced_in(value)]
-    steps = _steps(recorder, roots)
-    nodes, bindings = tuple(recorder.nodes), tuple(recorder.bindings)
-    if error is not None:
-        failure = StepError(len(steps), error.step.reason or "", error.step.line)
-        return ShapeTrace((*steps, error.step), None, failure, nodes=nodes, bindings=bindings, target=target)
-    return ShapeTrace(steps, _final(value, target), nodes=nodes, bindings=bindings, target=target)
-
-
-def _refuse_missing(name: str, tree: ast.Module, specs: dict[str, ArgSpec]) -> None:
-    """Raise :class:`InputError` if the undefined ``name`` is an argument that was not given."""
-    free = free_names_of(tree)
-    if name in free and name not in specs:
-        missing, given = [n for n in free if n not in specs], ", ".join(specs) or "none"
-        raise InputError(f"no shape given for {', '.join(missing)}; expected one for each free name, got {given}")
-
-
-def _steps(recorder: Recorder, roots: list[int] | None) -> tuple[Step, ...]:
-    """The recorded steps; with ``roots`` only those that these nodes depend on, by value or by shape."""
-    live = None if roots is None else _ancestors(recorder, roots)
-    return tuple(
-        [
-            Step(r.op, r.inputs, r.outputs, span=r.span, name=r.name, node=r.node)
-            for r in recorder.records
-            if live is None or r.node in live or r.node >= len(recorder.nodes)
-        ]
-    )
-
-
-def _ancestors(recorder: Recorder, roots: list[int]) -> set[int]:
-    live: set[int] = set()
-    stack = list(roots)
-    while stack:
-        index = stack.pop()
-        if index in live:
-            continue
-        live.add(index)
-        stack += recorder.uses[index]
-        stack += recorder.nodes[index].reads
-    return live
-
-
-def _final(value: Any, target: str | None) -> Shape | tuple[Shape, ...]:
-    if isinstance(value, Traced):
-        return value.meta.shape
-    tensors = list(traced_in(value))
-    if not tensors:
-        if target is None:
-            raise UnsupportedSnippet("the program makes no tensor, so there is no shape to infer")
-        raise UnsupportedSnippet(f"the target {target!r} is {kind(value)}, not a tensor")
-    return tensors[0].meta.shape if len(tensors) == 1 else tuple([tensor.meta.shape for tensor in tensors])

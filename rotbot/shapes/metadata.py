@@ -4,10 +4,21 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from operator import mul
 from typing import Any
 
 import torch
+
+
+@lru_cache(maxsize=4096)
+def row_major(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The strides of a contiguous tensor, in elements."""
+    stride, step = [], 1
+    for size in reversed(shape):
+        stride.append(step)
+        step *= size or 1
+    return tuple(reversed(stride))
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +32,7 @@ class TensorMeta:
     @staticmethod
     def contiguous(shape: tuple[int, ...], dtype: torch.dtype = torch.float32) -> TensorMeta:
         """A contiguous (row-major) tensor's metadata."""
-        stride, step = [], 1
-        for size in reversed(shape):
-            stride.append(step)
-            step *= max(size, 1)
-        return TensorMeta(shape, tuple(reversed(stride)), dtype)
+        return TensorMeta(shape, row_major(shape), dtype)
 
     def numel(self) -> int:
         """The number of elements."""
@@ -33,12 +40,7 @@ class TensorMeta:
 
     def is_contiguous(self) -> bool:
         """Whether the elements lie in row-major order without gaps. (False for some tensors of a single element.)"""
-        step = 1
-        for length, stride in zip(reversed(self.shape), reversed(self.stride), strict=True):
-            if stride != step:
-                return False
-            step *= length or 1
-        return True
+        return self.stride == row_major(self.shape)
 
     def storage_size(self) -> int:
         """Elements of the smallest storage that holds the tensor."""
@@ -83,6 +85,12 @@ Result = Any
 :class:`Rejected`."""
 
 
+ATOMS = frozenset((int, str, float, bool, type(None)))
+"""What holds no tensor. (Walks over arguments handle such items where they meet them: calls are what a walk costs.)"""
+_FROZEN = frozenset((int, str, type(None), TensorMeta))
+"""What :func:`freeze` leaves as it is."""
+
+
 def tensors_in(value: Any) -> list[TensorMeta]:
     """Every tensor in nested arguments, in order."""
     found: list[TensorMeta] = []
@@ -96,7 +104,8 @@ def _collect(value: Any, found: list[TensorMeta]) -> None:
         found.append(value)
     elif kind is tuple or kind is list:
         for item in value:
-            _collect(item, found)
+            if item.__class__ not in ATOMS:
+                _collect(item, found)
     elif kind is dict:
         for item in value.values():
             _collect(item, found)
@@ -125,10 +134,10 @@ def shapes_of(result: Result) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
 def freeze(value: Any) -> Any:
     """A hashable stand-in for arguments that keeps ``1``, ``1.0`` and ``True`` apart."""
     kind = value.__class__
-    if kind is int or kind is str or kind is TensorMeta or value is None:
+    if kind in _FROZEN:
         return value
     if kind is tuple or kind is list:
-        return (kind, *[freeze(item) for item in value])
+        return (kind, *[item if item.__class__ in _FROZEN else freeze(item) for item in value])
     if kind is dict:
         return tuple([(name, freeze(item)) for name, item in value.items()])
     if kind is slice:

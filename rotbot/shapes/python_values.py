@@ -85,7 +85,19 @@ def binary(name: str, left: Any, right: Any) -> Any:
 
 def kind(value: Any) -> str:
     """What to call a value in a message."""
-    names = {"Traced": "a tensor", "NoneType": "None", "Namespace": "a module", "Operation": "a function"}
+    names = {
+        "Traced": "a tensor",
+        "NoneType": "None",
+        "Namespace": "a module",
+        "Operation": "a function",
+        "Module": "a module",
+        "Instance": "a module",
+        "UserClass": "a class",
+        "ModuleClass": "a class",
+        "Function": "a function",
+        "BoundMethod": "a method",
+        "Super": "super()",
+    }
     name = type(value).__name__
     return names.get(name, f"a value of type {name}")
 

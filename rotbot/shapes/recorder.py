@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any, NoReturn
 
 import torch
@@ -12,7 +11,7 @@ from rotbot.shapes import indexing
 from rotbot.shapes.allowlist import DTYPE_NAMES, NAMED
 from rotbot.shapes.evaluate import evaluate
 from rotbot.shapes.limits import LIMITS, exceed
-from rotbot.shapes.metadata import Alias, Fields, ModuleSpec, Rejected, TensorMeta, leaves
+from rotbot.shapes.metadata import ATOMS, Alias, Fields, ModuleSpec, Rejected, TensorMeta, leaves
 from rotbot.shapes.reasons import explain
 from rotbot.shapes.rejected import OPERATOR_NAMES
 from rotbot.shapes.trace import Binding, Named, Node, Ref, Shape, Span, Step, is_in_place
@@ -31,24 +30,12 @@ class ProgramError(Exception):
         """The nodes that the rejected operation depends on."""
 
 
-@dataclass(slots=True)
-class StepRecord:
-    """A step while it is recorded: its variable name comes after it."""
-
-    op: str
-    inputs: tuple[Shape, ...]
-    outputs: tuple[Shape, ...]
-    span: Span
-    node: int
-    name: str | None = None
-
-
 class Recorder:
     """The nodes and steps of one program, and the shapes read since the statement began (``reads``)."""
 
     def __init__(self) -> None:
         self.nodes: list[Node] = []
-        self.records: list[StepRecord] = []
+        self.steps: list[Step] = []
         self.bindings: list[Binding] = []
         self.reads: dict[int, None] = {}
         self.uses: list[tuple[int, ...]] = []
@@ -71,7 +58,7 @@ class Recorder:
         module: ModuleSpec | None = None,
     ) -> Any:
         """Run one operation on traced values; record it if it returns tensors. Raises :class:`ProgramError`."""
-        result = evaluate(target, unwrap(args), unwrap(kwargs), module)
+        result = evaluate(target, unwrap(args), unwrap(kwargs) if kwargs else {}, module)
         if result.__class__ is Rejected:
             self.reject(target, args, kwargs, result.message, span, module)
         found = leaves(result)
@@ -108,7 +95,7 @@ class Recorder:
     def getitem(self, owner: Traced, index: Any, span: Span) -> Traced:
         """Index a tensor: one node, one step for each primitive."""
         plan = indexing.plan(owner.meta.shape, unwrap(index))
-        before = len(self.records)
+        before = len(self.steps)
         node = len(self.nodes)
         shape: Shape = owner.meta.shape
         for primitive in plan.primitives:
@@ -119,7 +106,7 @@ class Recorder:
             shape = primitive.shape
         result = evaluate("operator.getitem", (owner.meta, unwrap(index)), {}, None)
         if result.__class__ is Rejected:
-            del self.records[before:]
+            del self.steps[before:]
             self.reject("operator.getitem", (owner, index), {}, result.message, span)
         assert result.shape == shape, f"index {index!r} of {owner.meta.shape}: steps give {shape}, torch {result.shape}"
         tensors = traced_in((owner, index))
@@ -147,11 +134,11 @@ class Recorder:
     def name(self, value: Any, name: str, since: int) -> None:
         """Note that ``value`` was assigned to ``name`` by the statement whose first node is ``since``."""
         if isinstance(value, Traced) and not value.path and value.node >= since:
-            # The node is still ours alone: set the field where a copy would double the cost of recording an operation.
+            # They are still ours alone: set the field where a copy would double the cost of recording an operation.
             object.__setattr__(self.nodes[value.node], "name", name)
-            for record in reversed(self.records):
-                if record.node == value.node:
-                    record.name = name
+            for step in reversed(self.steps):
+                if step.node == value.node:
+                    object.__setattr__(step, "name", name)
                     break
 
     def bound(self, name: str, value: Any) -> None:
@@ -177,7 +164,7 @@ class Recorder:
                 kind,
                 target,
                 to_refs(args),
-                tuple([(key, to_refs(value)) for key, value in kwargs.items()]),
+                tuple([(key, to_refs(value)) for key, value in kwargs.items()]) if kwargs else (),
                 tuple([meta.shape for _, meta in found]),
                 tuple([DTYPE_NAMES[meta.dtype] for _, meta in found]),
                 tuple([path for path, _ in found]),
@@ -190,7 +177,7 @@ class Recorder:
         return len(self.nodes) - 1
 
     def _add_step(self, op: str, inputs: tuple[Shape, ...], outputs: tuple[Shape, ...], span: Span, node: int) -> None:
-        self.records.append(StepRecord(clean(op), inputs, outputs, span, node))
+        self.steps.append(Step(clean(op), inputs, outputs, span=span, node=node))
 
 
 def _wrap(item: Any, path: tuple[int, ...], node: int, arguments: list[Traced], in_place: bool) -> Any:
@@ -228,7 +215,7 @@ def unwrap(value: Any) -> Any:
     if kind is Traced:
         return value.meta
     if kind is tuple or kind is FieldTuple:
-        return tuple([unwrap(item) for item in value])
+        return tuple([item if item.__class__ in ATOMS else unwrap(item) for item in value])
     if kind is list:
         return [unwrap(item) for item in value]
     if kind is dict:
@@ -251,7 +238,8 @@ def _collect(value: Any, found: list[Traced]) -> None:
         found.append(value)
     elif kind is tuple or kind is list or kind is FieldTuple:
         for item in value:
-            _collect(item, found)
+            if item.__class__ not in ATOMS:
+                _collect(item, found)
     elif kind is dict:
         for item in value.values():
             _collect(item, found)
@@ -264,10 +252,10 @@ def to_refs(value: Any) -> Any:
     kind = value.__class__
     if kind is Traced:
         return Ref(value.node, value.path)
-    if kind is int or kind is str or kind is float or kind is bool or value is None:
+    if kind in ATOMS:
         return value
     if isinstance(value, tuple):
-        return tuple([to_refs(item) for item in value])
+        return tuple([item if item.__class__ in ATOMS else to_refs(item) for item in value])
     if kind is list:
         return [to_refs(item) for item in value]
     if kind is slice:

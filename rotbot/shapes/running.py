@@ -16,7 +16,7 @@ from torch import nn
 from rotbot.shapes.allowlist import CREATION, FUNCTIONS, MODULES
 from rotbot.shapes.cost import parameters
 from rotbot.shapes.limits import LIMITS
-from rotbot.shapes.metadata import Alias, Fields, ModuleSpec, Result, TensorMeta, freeze
+from rotbot.shapes.metadata import ATOMS, Alias, Fields, ModuleSpec, Result, TensorMeta, freeze
 
 TORCH_ERRORS = (
     RuntimeError, ValueError, IndexError, TypeError, AssertionError, OverflowError, AttributeError, KeyError,
@@ -109,8 +109,8 @@ def run(
 ) -> Result:
     """Run ``target`` (or the module) with tensors that ``make`` makes on ``device``. Raises what torch raises."""
     inputs: list[torch.Tensor] = []
-    real_args = [_build(arg, make, inputs) for arg in args]
-    real_kwargs = {name: _build(value, make, inputs) for name, value in kwargs.items()} if kwargs else {}
+    real_args = _build(args, make, inputs)
+    real_kwargs = {name: _build(value, make, inputs) for name, value in kwargs.items()} if kwargs else kwargs
     if module is not None:
         result = kept_module(module, device)(*real_args, **real_kwargs)
     elif target in CREATION:
@@ -126,10 +126,10 @@ def _build(value: Any, make: Maker, inputs: list[torch.Tensor]) -> Any:
         tensor = make(value)
         inputs.append(tensor)
         return tensor
-    if kind is int or kind is str:
+    if kind in ATOMS:
         return value
     if kind is tuple or kind is list:
-        return kind([_build(item, make, inputs) for item in value])
+        return kind([item if item.__class__ in ATOMS else _build(item, make, inputs) for item in value])
     if kind is slice:
         return slice(*[_build(end, make, inputs) for end in (value.start, value.stop, value.step)])
     return value

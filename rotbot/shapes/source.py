@@ -26,29 +26,35 @@ def read(code: str) -> ast.Module:
     """
     if len(code) > LIMITS.source_chars:
         exceed("characters of source", LIMITS.source_chars, len(code))
+    tree = parse(code)
+    if len(code) > _SURELY_SMALL:
+        check_size(tree)
+    return tree
+
+
+def parse(code: str) -> ast.Module:
+    """Parse ``code`` of any size. Raises :class:`~rotbot.errors.SnippetSyntaxError` with Python's message and line."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            tree = ast.parse(code, mode="exec")
+            return ast.parse(code, mode="exec")
     except SyntaxError as error:
         raise SnippetSyntaxError(f"not Python: {error.msg}", error.lineno) from error
     except ValueError as error:
         raise SnippetSyntaxError(f"not Python: {error}") from error
     except (RecursionError, MemoryError) as error:
         raise SnippetSyntaxError("nested too deeply") from error
-    if len(code) > _SURELY_SMALL:
-        _check_size(tree)
-    return tree
 
 
-def _check_size(tree: ast.Module) -> None:
+def check_size(tree: ast.Module, nodes: int = LIMITS.ast_nodes) -> None:
+    """Raise :class:`~rotbot.errors.LimitExceeded` for a tree of more than ``nodes``, or too deep to be walked."""
     level: list[ast.AST] = [tree]
     total = depth = 0
     while level:
         total += len(level)
         depth += 1
-        if total > LIMITS.ast_nodes:
-            exceed("syntax nodes", LIMITS.ast_nodes, total)
+        if total > nodes:
+            exceed("syntax nodes", nodes, total)
         if depth > LIMITS.ast_depth:
             exceed("levels of nesting", LIMITS.ast_depth, depth)
         level = [child for node in level for child in ast.iter_child_nodes(node)]
@@ -83,10 +89,11 @@ def _without_scopes(node: ast.AST) -> list[ast.AST]:
     found = [node]
     for child in ast.iter_child_nodes(node):
         if not isinstance(
-            child, (ast.FunctionDef, ast.Lambda, ast.ListComp, ast.GeneratorExp, ast.SetComp, ast.DictComp)
+            child,
+            (ast.FunctionDef, ast.ClassDef, ast.Lambda, ast.ListComp, ast.GeneratorExp, ast.SetComp, ast.DictComp),
         ):
             found += _without_scopes(child)
-        elif isinstance(child, ast.FunctionDef):
+        elif isinstance(child, (ast.FunctionDef, ast.ClassDef)):
             found.append(ast.Name(child.name, ast.Store()))
     return found
 
@@ -97,14 +104,20 @@ def free_names(code: str) -> list[str]:
     ``torch``, ``nn``, ``F``, ``math`` and Python's builtins are not arguments. Raises as :func:`read` does.
     """
     tree = read(code)
-    _check_size(tree)
+    check_size(tree)
     return free_names_of(tree)
 
 
 def free_names_of(tree: ast.Module) -> list[str]:
-    """:func:`free_names` of a parsed snippet."""
+    """:func:`free_names` of a parsed snippet. Functions and classes may call others that are defined further down."""
+    defined = {node.name for node in tree.body if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
+    return [name for name in names_read(tree.body) if name not in _PREDEFINED and name not in defined]
+
+
+def names_read(body: list[ast.stmt]) -> list[str]:
+    """The names that these statements read before they bind them, ``torch`` and builtins among them."""
     free: dict[str, None] = {}
-    _free(tree.body, set(), free)
+    _free(body, set(), free)
     return list(free)
 
 
@@ -116,7 +129,7 @@ def _free(nodes: list[ast.stmt] | list[ast.expr], bound: set[str], free: dict[st
 def _free_in(node: ast.AST, bound: set[str], free: dict[str, None]) -> None:
     match node:
         case ast.Name(id=name, ctx=ast.Load()):
-            if name not in bound and name not in _PREDEFINED:
+            if name not in bound:
                 free[name] = None
         case ast.Name(id=name):
             bound.add(name)
@@ -147,6 +160,16 @@ def _free_in(node: ast.AST, bound: set[str], free: dict[str, None]) -> None:
             _free([*arguments.defaults, *[d for d in arguments.kw_defaults if d is not None]], bound, free)
             bound.add(name)
             _free(body, bound | _parameters(arguments), free)
+        case ast.ClassDef(name=name, bases=bases, body=body):
+            _free(bases, bound, free)
+            bound.add(name)
+            own = set(bound)  # what a class binds is no variable of its methods
+            for statement in body:
+                if isinstance(statement, ast.FunctionDef):
+                    _free_in(ast.Lambda(statement.args, ast.Constant(None)), own, free)
+                    _free(statement.body, bound | _parameters(statement.args), free)
+                else:
+                    _free_in(statement, own, free)
         case ast.Lambda(args=arguments, body=expression):
             _free([*arguments.defaults, *[d for d in arguments.kw_defaults if d is not None]], bound, free)
             _free([expression], bound | _parameters(arguments), free)

@@ -28,7 +28,7 @@ from rotbot.shapes import template
 from rotbot.shapes.arguments import MAX_DIM, ArgSpec
 from rotbot.shapes.assignments import Plan, plans
 from rotbot.shapes.fitting import Points
-from rotbot.shapes.interpreter import trace_program
+from rotbot.shapes.program import trace_program
 from rotbot.shapes.symbols import Expr
 from rotbot.shapes.symbols_text import MAX_CHARS, parse
 from rotbot.shapes.template import Number, Reading

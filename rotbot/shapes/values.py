@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 from rotbot.shapes.metadata import ModuleSpec, TensorMeta
@@ -82,6 +82,10 @@ class Module:
     spec: ModuleSpec
     children: list[Any] | None = None
 
+    def set_training(self, training: bool) -> None:
+        """Set this module's own mode."""
+        self.spec = ModuleSpec(self.spec.name, self.spec.args, self.spec.kwargs, training)
+
 
 class Scope:
     """Variables, with what shapes each plain value was computed from.
@@ -113,6 +117,62 @@ class Function:
     defaults: dict[str, Any]
     scope: Scope
     local: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class UserClass:
+    """A class of the snippet; ``base`` is another, None for ``nn.Module``. ``constants`` are its plain attributes."""
+
+    name: str
+    base: UserClass | None
+    methods: dict[str, Function]
+    constants: Scope
+
+
+@dataclass(slots=True, eq=False)
+class Instance:
+    """An object of a snippet's class. ``reads`` says what shapes each attribute was computed from.
+
+    ``ready`` is set when ``nn.Module``'s own constructor has been called.
+    """
+
+    made_by: UserClass
+    attributes: dict[str, Any] = field(default_factory=dict[str, Any])
+    reads: dict[str, tuple[int, ...]] = field(default_factory=dict[str, tuple[int, ...]])
+    training: bool = True
+    ready: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BoundMethod:
+    """A method of an instance, and the class that defines it."""
+
+    instance: Instance
+    function: Function
+    owner: UserClass
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SuperName:
+    """The name ``super`` in a method that ``owner`` defines."""
+
+    instance: Instance
+    owner: UserClass
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Super:
+    """``super()``: the instance as one of ``base``, or of ``nn.Module`` where that is None."""
+
+    instance: Instance
+    base: UserClass | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ModuleInit:
+    """``nn.Module.__init__`` of an instance."""
+
+    instance: Instance
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,18 +17,24 @@ from rotbot.space.api import add_endpoints
 from rotbot.space.examples import EXAMPLES, Example
 from rotbot.space.forms import names_of
 from rotbot.space.links import MAX_ARGUMENTS, Filled, command, from_query, to_query
+from rotbot.space.looks import theme
 from rotbot.space.picture import picture
-from rotbot.space.service import Done, Loading, Service, Settings, Stopped, Waiting, Writing
+from rotbot.space.service import Done, Loading, Service, Stopped, Waiting, Writing
 
 CSS = Path(__file__).parent / "style.css"
 _PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 _COPY_LINK = """(query) => { const url = location.origin + location.pathname + '?' + query;
   history.replaceState(null, '', url); navigator.clipboard && navigator.clipboard.writeText(url); return query; }"""
+_SHOW_ANSWER = """() => { const answer = document.querySelector('.answer');
+  if (answer.getBoundingClientRect().top > innerHeight / 2) answer.scrollIntoView(); }"""
 
 
-def build(models: tuple[str, ...] = ("embedded",), engine: str = "auto", settings: Settings | None = None) -> gr.Blocks:
-    """The whole app; ``models`` are offered in the picker, the first is chosen. Call :func:`launch` on it."""
-    service = Service(opener(engine), settings)
+def build(models: tuple[str, ...] = ("embedded",), service: Service | None = None) -> gr.Blocks:
+    """The whole app; ``models`` are offered in the picker, the first is chosen. Call :func:`launch` on it.
+
+    ``service`` answers the visitors; without one it is a new one that opens vLLM where it is installed.
+    """
+    service = service or Service(opener("auto"))
     first = EXAMPLES[0]
     with gr.Blocks(title="rotbot: tensor shapes, step by step", analytics_enabled=False) as page:
         gr.Markdown("# Tensor shapes, step by step\nA small model works out every shape; TorchFX checks each step.")
@@ -36,7 +42,8 @@ def build(models: tuple[str, ...] = ("embedded",), engine: str = "auto", setting
         query = gr.Textbox(visible=False)
         with gr.Row():
             with gr.Column(scale=5, min_width=320):
-                code = gr.Code(first.code, language="python", label="PyTorch code", lines=7, max_lines=18)
+                code = gr.Code(first.code, language="python", label="PyTorch code", lines=7, max_lines=18,
+                               wrap_lines=True)  # fmt: skip
                 rows = [
                     gr.Textbox(visible=False, max_lines=1, placeholder="2, 3 or 3,5:int64 or B, T, 64")
                     for _ in range(MAX_ARGUMENTS)
@@ -50,12 +57,12 @@ def build(models: tuple[str, ...] = ("embedded",), engine: str = "auto", setting
                 with gr.Row():
                     run = gr.Button("Run the model", variant="primary", elem_id="run")
                     stop = gr.Button("Stop", elem_id="stop")
-                gr.Markdown("### Examples")
+                gr.Markdown("## Examples")
                 with gr.Row(elem_id="examples"):
                     chosen = [(gr.Button(example.title, size="sm", min_width=120), example) for example in EXAMPLES]
                 with gr.Row():
                     link = gr.Button("Copy link to this problem", size="sm")
-                local = gr.Code("", language="shell", label="Run this locally", interactive=False, lines=1)
+                local = gr.Textbox(label="Run this locally", interactive=False, max_lines=4, buttons=["copy"])
             with gr.Column(scale=7, min_width=320, elem_classes="answer"):
                 note, steps, judged = gr.HTML(), gr.HTML(elem_id="steps"), gr.HTML(elem_id="verdict")
                 fault = gr.HTML(elem_id="fault")
@@ -72,7 +79,9 @@ def build(models: tuple[str, ...] = ("embedded",), engine: str = "auto", setting
             return await _truth(_filled(code, target, names, shapes))
 
         def fields(code: str, names: list[str], target: str | None, *shapes: str) -> list[Any]:
-            return _fields(code, target, dict(zip(names, shapes, strict=False)))
+            shown = _fields(code, target, dict(zip(names, shapes, strict=False)))
+            same = shown[0] == names  # then a shape that is being typed must not be overwritten
+            return [*shown[:2], *[gr.skip()] * MAX_ARGUMENTS] if same else shown
 
         async def answer(
             code: str, target: str | None, names: list[str], model: str, tokens: float, temperature: float, *shapes: str
@@ -94,12 +103,13 @@ def build(models: tuple[str, ...] = ("embedded",), engine: str = "auto", setting
         page.load(opened, None, [code, *filling], **_PRIVATE).then(truth, form, truth_outputs, **_PRIVATE)
         code.input(fields, [code, names, target, *rows], filling, **typed).then(truth, form, truth_outputs, **_PRIVATE)
         for box in (target, *rows):
-            box.input(truth, form, truth_outputs, **typed)
+            gr.on([box.input, box.blur], truth, form, truth_outputs, **typed)  # what is pasted is no key's input
         ran = run.click(truth, form, truth_outputs, concurrency_limit=None, **_PRIVATE).then(
             answer, [code, target, names, model, tokens, temperature, *rows], [note, steps, judged, written],
             concurrency_limit=None, **_PRIVATE,
         )  # fmt: skip
-        stop.click(lambda: views.status("Stopped."), None, note, cancels=[ran], **_PRIVATE)
+        run.click(None, js=_SHOW_ANSWER, **_PRIVATE)  # on a phone it is below the form
+        stop.click(None, cancels=[ran], **_PRIVATE).then(lambda: views.status("Stopped."), None, note, **_PRIVATE)
         for button, example in chosen:
             button.click(lambda example=example: example_fields(example), None, [code, *filling], **_PRIVATE).then(
                 truth, form, truth_outputs, **_PRIVATE
@@ -112,7 +122,7 @@ def build(models: tuple[str, ...] = ("embedded",), engine: str = "auto", setting
 def launch(page: gr.Blocks, **options: Any) -> Any:
     """Serve the app with its looks; ``options`` are those of ``gr.Blocks.launch``."""
     return page.launch(
-        theme=gr.themes.Soft(),
+        theme=theme(),
         css_paths=CSS,
         footer_links=["api", "settings"],
         ssr_mode=False,

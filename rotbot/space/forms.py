@@ -51,8 +51,7 @@ def read_problem(code: str, args: Mapping[str, str], target: str | None) -> tupl
         if not args.get(name, "").strip():
             raise InputError(f"give {name} a shape, for example 2, 3")
     specs = {name: parse_arg(args[name].strip(), name) for name in names.free}
-    found = trace(code, specs, target or None, isolated=True)
-    name = target or found.target
-    if name is None:
+    if not (target or names.assigned):
         raise InputError("assign the result to a name, for example y = x.flatten()")
-    return Problem(code, specs, name), found
+    name = target or names.assigned[-1]
+    return Problem(code, specs, name), trace(code, specs, name, isolated=True)

@@ -2,12 +2,14 @@
 
 A single thread owns the engine. It takes turns over the open streams (vLLM then decodes them as one batch, for a step
 brings news to all), closes those that were cancelled or are out of time, which aborts them in the engine, and reports
-to each visitor through a callback. An engine that fails is closed; the next request opens another.
+to each visitor through a callback.
+
+What a library raises while a model is loaded or writes is not foreseen here. It ends the thread, with its traceback on
+standard error: those whose streams were open are told, the engine is closed, and another thread takes over the queue.
 """
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections import deque
@@ -18,8 +20,9 @@ from rotbot.errors import RotbotError
 from rotbot.inference.engine import Completion, Engine, Sampling
 from rotbot.problem import Problem
 
-_log = logging.getLogger(__name__)
 _IDLE_SECONDS = 60.0
+_NOT_LOADED = "The model cannot be loaded here. Choose another; the ground truth needs no model."
+_FAILED = "The model's engine failed and is started again. Press Run once more."
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +104,7 @@ class Service:
         self._model = ""
         self._changed = threading.Condition()
         self._closing = False
-        self._thread = threading.Thread(target=self._work, name="rotbot-engine", daemon=True)
-        self._thread.start()
+        self._begin()
 
     def submit(self, ticket: Ticket) -> None:
         """Queue a request; its first report is its place, or at once :class:`Stopped` if the queue is full."""
@@ -126,11 +128,39 @@ class Service:
         with self._changed:
             self._closing = True
             self._changed.notify()
-        self._thread.join()
+        ended: threading.Thread | None = None
+        while ended is not self._thread:  # a fault in the last moment leaves the end to another thread
+            ended = self._thread
+            ended.join()
 
     # --- the engine's thread ------------------------------------------------------------------------------------------
 
+    def _begin(self) -> None:
+        self._thread = threading.Thread(target=self._work, name="rotbot-engine", daemon=True)
+        self._thread.start()
+
     def _work(self) -> None:
+        served = False
+        try:
+            self._serve()
+            served = True
+        finally:
+            if not served:
+                self._hand_over()
+
+    def _hand_over(self) -> None:
+        """After a fault: tell those who lose by it, let go of the engine, and leave the queue to another thread."""
+        failed, self._running = self._running, []
+        for ticket in failed:
+            loading = ticket._stream is None
+            ticket.report(Stopped(_NOT_LOADED if loading else _FAILED))
+        try:
+            self._drop_engine()
+        finally:
+            with self._changed:
+                self._begin()
+
+    def _serve(self) -> None:
         while True:
             with self._changed:
                 while not (self._waiting or self._running or self._closing):
@@ -164,18 +194,14 @@ class Service:
                 ticket.report(Waiting(place))
 
     def _start(self, ticket: Ticket) -> None:
+        self._running.append(ticket)
         try:
             engine = self._engine_for(ticket)
         except RotbotError as error:
-            ticket.report(Stopped(f"The model cannot be loaded: {error}. The ground truth needs no model."))
-            return
-        except Exception:  # noqa: BLE001 - a library's fault: said to the visitor, kept in the log, and the next request tries again
-            _log.exception("loading a model failed")
-            ticket.report(Stopped("The model cannot be loaded here. Choose another; the ground truth needs no model."))
+            self._end(ticket, Stopped(f"The model cannot be loaded: {error}. The ground truth needs no model."))
             return
         ticket._began = time.monotonic()
         ticket._stream = engine.stream(ticket.problem, ticket.sampling)
-        self._running.append(ticket)
 
     def _engine_for(self, ticket: Ticket) -> Engine:
         if self._engine is not None and self._model == ticket.model:
@@ -187,8 +213,6 @@ class Service:
 
     def _turn(self, ticket: Ticket) -> None:
         """One piece of text for one stream, or its end."""
-        if ticket not in self._running:  # ended by another stream's fault in this very round
-            return
         seconds = time.monotonic() - ticket._began
         if ticket.cancelled:
             self._end(ticket, Stopped("Stopped."))
@@ -205,11 +229,6 @@ class Service:
             self._end(ticket, Done(end.value, self._engine.name))
         except RotbotError as error:
             self._end(ticket, Stopped(f"{error}. Shorten the program, or ask for fewer tokens."))
-        except Exception:  # noqa: BLE001 - the engine is broken: all its streams end, and the next request opens another
-            _log.exception("the engine failed")
-            for other in list(self._running):
-                self._end(other, Stopped("The model's engine failed and is started again. Press Run once more."))
-            self._drop_engine()
         else:
             ticket.report(Writing(ticket._text, seconds))
 
@@ -222,9 +241,5 @@ class Service:
 
     def _drop_engine(self) -> None:
         engine, self._engine, self._model = self._engine, None, ""
-        if engine is None:
-            return
-        try:
+        if engine is not None:
             engine.close()
-        except Exception:  # noqa: BLE001 - it failed before, or is half gone: nothing of it is used again
-            _log.exception("closing an engine failed")

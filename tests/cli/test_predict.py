@@ -156,7 +156,7 @@ def test_a_model_that_is_not_there(run):
 def test_steps_appear_while_the_model_writes(memorized_folder):
     terminal = Console(file=io.StringIO(), force_terminal=True, width=120, color_system=None)
     with open_engine(memorized_folder, "transformers") as engine:
-        _, comparison = answer(engine, WRONG, WRONG.truth(), GREEDY, "tiny", terminal, live=True)
+        _, comparison, _ = answer(engine, WRONG, WRONG.truth(), GREEDY, "tiny", terminal, live=True)
     assert not comparison.faithful
     frames = terminal.file.getvalue().split("torch.fx")[1:]
     assert len(frames) > 2

@@ -122,6 +122,70 @@ def test_json_of_a_tuple_and_of_dtypes(rotbot) -> None:
     assert done.err == ""
 
 
+# --- a definition in a file ------------------------------------------------------------------------------------------
+
+
+def test_a_function_in_a_file(rotbot, tmp_path: Path) -> None:
+    file = tmp_path / "model.py"
+    file.write_text(
+        "import os\nimport torch\n\n\ndef join(a, b, dim=0):\n    both = torch.cat([a, b], dim)\n    return both\n"
+    )
+    done = rotbot("trace", f"{file}::join", "-a", "a=2,3", "-a", "b=4,3", "--json")
+    data = json.loads(done.out)
+    assert (done.code, data["final"], data["steps"][0]["line"]) == (0, [6, 3], 6)
+    assert json.loads(rotbot("trace", f"{file}::join", "-a", "a=2,3", "-a", "b=2,T", "--value", "dim=1", "--json").out)[
+        "final"
+    ] == [2, "T + 3"]
+    done = rotbot("trace", f"{file}::join", "-a", "a=2,3", "-a", "b=2,4")
+    assert done.code == 1
+    assert "> 6 │     both = torch.cat([a, b], dim)" in done.out
+
+
+def test_a_module_class_in_a_file_in_every_format(rotbot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("net.py").write_text(
+        "from torch import nn\n\nclass Net(nn.Module):\n    def __init__(self, dim, bias=True):\n"
+        "        super().__init__()\n        self.inner = nn.Linear(dim, 5, bias=bias)\n\n"
+        "    def forward(self, x, flat=False):\n        y = self.inner(x)\n        return y.flatten() if flat else y\n"
+    )
+    args = ("trace", "net.py::Net", "--init", "dim=4", "-a")
+    assert json.loads(rotbot(*args, "x=2,4", "--value", "flat=True", "--format", "json").out)["final"] == [10]
+    done = rotbot(*args, "x=2,3", "--format", "github")
+    assert (done.code, done.out.count("\n")) == (1, 1)
+    assert done.out.startswith(
+        "::error file=net.py,line=9,endLine=9,col=13,endColumn=25,title=Shape error::Linear(4, 5"
+    )
+    assert ">  9 │         y = self.inner(x)" in done.err
+    done = rotbot(*args, "x=2,3", "--format", "sarif")
+    assert json.loads(done.out)["runs"][0]["results"][0]["level"] == "error"
+    for extra, words in (
+        (["--format", "xml"], "--format: expected one of text, json, github, sarif, got 'xml'"),
+        (["--init", "dim=4", "--init", "width=3"], "Net.__init__ has no parameter width; expected dim, bias"),
+        ([], "Net.__init__ needs dim; add --init dim=4"),
+    ):
+        done = rotbot("trace", "net.py::Net", "-a", "x=2,4", *extra)
+        assert (done.code, done.out) == (2, "")
+        assert words in done.err
+
+
+def test_a_function_that_cannot_be_called(rotbot, tmp_path: Path) -> None:
+    file = tmp_path / "model.py"
+    file.write_text("def one(x):\n    return x\n")
+    for args, words in (
+        ([f"{file}::two"], f"{file}: expected the name of a function or class, one of one; got 'two'"),
+        ([f"{file}::one"], f"{file}: one needs x; add --arg x=2,3"),
+        ([f"{file}::one", "--value", "x"], "--value: expected NAME=LITERAL"),
+        ([f"{file}::one", "--value", "x=1", "-a", "x=2"], "x is given twice"),
+        ([f"{file}::one", "--value", "x=1", "--value", "x=2"], "--value: x is given twice"),
+        ([f"{file}::one", "-a", "x=2", "-t", "x"], "--target is for code"),
+        (["-c", "y = x", "-a", "x=2", "--init", "a=1"], "are for a function or class in a file"),
+        ([f"{tmp_path}/none.py::one"], "cannot read"),
+    ):
+        done = rotbot("trace", *args)
+        assert (done.code, done.out) == (2, "")
+        assert words in done.err
+
+
 # --- a wrong program -------------------------------------------------------------------------------------------------
 
 

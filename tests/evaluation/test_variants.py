@@ -52,7 +52,7 @@ def test_variants_of_generated_problems_end_alike(name):
 
 def test_consistency_is_about_the_last_line():
     varied = vary(CASE, "renamed")
-    right, wrong, silent = CASE.truth.completion(), "final: [7]", "no answer"
+    right, wrong, silent = CASE.truth.completion(), "</think>\n\nfinal: [7]", "no answer"
     pairs = [(right, right), (wrong, wrong), (right, wrong), (silent, silent)]
     figures = consistency(tuple((judge(CASE, [a]), judge(varied, [b])) for a, b in pairs))
     assert figures["same_answer"].value == 0.5

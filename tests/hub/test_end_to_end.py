@@ -109,7 +109,7 @@ def test_from_generated_rows_to_predictions_by_hub_id(hub, run, rotbot, tmp_path
     model = rotbot("push-model", "runs/tiny/model", "ada/tiny", "--private")
     assert model["commit"] == hub.repo("ada/tiny").branches["main"]
     card = hub.repo("ada/tiny").find("main").files["README.md"].data.decode()
-    assert "from scratch, seed 3, on ada/shapes@v1:\n3 steps, " in card
+    assert f"from scratch, seed 3, on ada/shapes@v1 (commit `{pushed['commit']}`):\n3 steps, " in card
     assert "datasets:\n- ada/shapes\n" in card
 
     problem = ["-c", "y = (x @ w).relu()", "--arg", "x=2,3", "--arg", "w=3,4"]  # that of the card's quick start

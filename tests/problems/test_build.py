@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -17,10 +18,12 @@ from datasets import load_dataset
 
 from rotbot import Problem
 from rotbot.errors import InputError
-from rotbot.problems import LEVELS, Level, build, shards
+from rotbot.problems import LEVELS, Level, build, parts, shards
 from rotbot.problems.canonical import program_id
 from rotbot.problems.graphs import form_of, graph_of
+from rotbot.problems.idioms import TEMPLATES
 from rotbot.problems.parts import Recipe
+from rotbot.problems.real import real_programs
 from rotbot.problems.splits import CONFIGS, Place, place_of
 from rotbot.problems.verify import Disagreement
 
@@ -92,7 +95,8 @@ def test_load_dataset_takes_the_folder_as_it_is(folder, tmp_path):
     assert row["completion"] == [{"role": "assistant", "content": problem.truth().completion()}]
 
 
-KINDS = {"error": "error", "real": "idiom"}
+KINDS = {"error": "error", "real": "real"}
+IDIOMS = {template.__name__ for template in TEMPLATES}
 
 
 def test_rows_say_what_their_problem_says(folder):
@@ -111,9 +115,30 @@ def test_rows_say_what_their_problem_says(folder):
             if place.config == "eval" and not symbolic:
                 arguments = tuple((spec.shape, spec.dtype) for _, spec in problem.specs)
                 graph = graph_of(truth, tuple(shape for shape, _ in arguments))
-                assert place_of(KINDS.get(place.split, "plain"), graph, form_of(truth, arguments)) == place
+                kind = "idiom" if row["style"] in IDIOMS else KINDS.get(place.split, "plain")
+                assert place_of(kind, graph, form_of(truth, arguments)) == place
             if place.split == "error":
                 assert row["outcome"] == "error"
+
+
+def test_the_split_real_is_the_programs_written_by_hand(tmp_path):
+    build.build(tmp_path / "out", recipe(100, wrong=0, symbolic=0, idioms=0, eval_rows=40), workers=2)
+    rows = read(tmp_path / "out")[Place("eval", "real")]
+    assert len(rows) == 40
+    assert {row["style"] for row in rows} <= {program.topic for program in real_programs()}
+    assert len({row["style"] for row in rows}) > 4
+    ours = [re.sub(r"\{[^{}]+\}", "N", program.code) for program in real_programs()]
+    for row in rows:
+        assert any(re.fullmatch(re.escape(code).replace("N", ".+"), row["code"]) for code in ours)
+
+
+def test_a_program_written_by_hand_whose_form_is_in_training_is_left_out(tmp_path):
+    made = parts.make_chunk(recipe(), "real", 0)
+    merger = build._Merger(tmp_path, recipe(eval_rows=100))
+    merger.forms[made["form"][3].as_py()] = "sft/train"
+    assert merger.add(made, "real") == len(made) - 1
+    assert not merger.tally.overlaps
+    merger.close()
 
 
 def test_splits_are_disjoint_and_ids_unique(folder):

@@ -82,12 +82,20 @@ def test_shares():
         assert abs(count / 200 - percent) < 0.6, place
 
 
-@pytest.mark.parametrize(("kind", "split"), [("error", "error"), ("symbolic", "symbolic"), ("idiom", "real")])
+@pytest.mark.parametrize(("kind", "split"), [("error", "error"), ("symbolic", "symbolic")])
 def test_other_kinds_have_a_split_of_the_benchmark(kind, split):
     counts = Counter(place_of(kind, SMALL, f"form {i}") for i in range(2_000))
     assert {place.split for place in counts if place.config == "eval"} == {split}
     assert 250 < counts[Place("eval", split)] < 390
     assert place_of(kind, Graph(("view",), frozenset(), 40, 2, 8), "x") == Place("eval", split)
+
+
+def test_idioms_share_the_splits_of_plain_programs_and_programs_written_by_hand_have_one():
+    idioms = Counter(place_of("idiom", SMALL, f"form {i}") for i in range(4_000))
+    plain = {place_of("plain", SMALL, f"form {i}") for i in range(4_000)}
+    assert set(idioms) == plain - {Place("eval", "ood_style")}
+    assert 40 < idioms[Place("eval", "id")] < 130
+    assert {place_of("real", SMALL, f"form {i}") for i in range(300)} == {Place("eval", "real")}
 
 
 def held_out_pair():

@@ -1,9 +1,10 @@
+import resource
 import shutil
 
 import pytest
 import torch
 
-from rotbot.errors import ConfigError, InputError
+from rotbot.errors import ConfigError, InputError, OutputError
 from rotbot.sft.checkpoint import Position, check_settings, list_checkpoints, load_checkpoint, save_checkpoint
 
 
@@ -45,6 +46,23 @@ def test_a_damaged_checkpoint_is_named(tmp_path):
 
 
 def test_other_settings_are_listed():
-    check_settings(at(3, None), {"optimizer.lr": 0.1})
+    check_settings(at(3, None), {"optimizer.lr": 0.1, "lora.rank": 0}, {"lora.rank": 0})
     with pytest.raises(ConfigError, match=r"step 3: optimizer\.lr was 0\.1, now 0\.2; seed was None, now 1"):
-        check_settings(at(3, None), {"optimizer.lr": 0.2, "seed": 1})
+        check_settings(at(3, None), {"optimizer.lr": 0.2, "seed": 1}, {})
+
+
+@pytest.fixture
+def small_disk():
+    """Files of this process end at 64 KiB, as on a disk that is full."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2**16, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_full_disk_is_one_error_and_leaves_the_checkpoints_before(tmp_path, small_disk):
+    save_checkpoint(tmp_path, at(1, 0.5), {"weights": torch.ones(8)})
+    with pytest.raises(OutputError, match=r"step-00000002: cannot be written: .*; those before it are whole"):
+        save_checkpoint(tmp_path, at(2, 0.4), {"weights": torch.ones(2**16)})
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["step-00000001"]
+    assert load_checkpoint(tmp_path, at(1, 0.5))["weights"].tolist() == [1.0] * 8

@@ -70,6 +70,9 @@ def test_dry_run_says_what_would_be_trained_and_writes_no_weights(tmp_path, data
     assert result.returncode == 0, result.stderr
     assert "40 steps of 1,024 tokens" in result.stdout
     assert "longer than 85 tokens left out" in result.stdout
+    assert "memory     about" in result.stdout
+    first = result.stdout[result.stdout.index("<|im_start|>user\n") :]
+    assert first.index("<|im_start|>assistant\n<think>\n⟦step 0: T |") < first.index("<|im_end|>⟧")
     assert not (out / "checkpoints").exists()
     assert not (out / "model").exists()
 

@@ -52,6 +52,27 @@ def gradients(model):
     return grads
 
 
+@pytest.mark.parametrize("way", ["recompute", "fused_attention", "head in parts"])
+def test_ways_to_save_memory_change_neither_loss_nor_gradients(way, monkeypatch):
+    model, small = make_model()
+    pack = build_pack(make_samples(), (3, 0, 4, 1, 2), 128, 0)
+    plain, plain_correct = PackedForward(model, small, torch.float32, compile=False)(pack)
+    plain.backward()
+    expected = gradients(model)
+    if way == "head in parts":
+        monkeypatch.setattr("rotbot.sft.forward.HEAD_LOGITS", 96 * 10)  # ten rows of 96 logits
+        forward = PackedForward(model, small, torch.float32, compile=False)
+    else:
+        forward = PackedForward(model, small, torch.float32, compile=False, **{way: True})
+    loss, correct = forward(pack)
+    loss.backward()
+    assert loss.item() == pytest.approx(plain.item(), rel=1e-6)
+    assert torch.equal(correct, plain_correct)
+    got = gradients(model)
+    for name, value in expected.items():
+        torch.testing.assert_close(got[name], value, rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.parametrize("tied", [True, False])
 def test_packed_loss_and_gradients_equal_unpacked(tied):
     model, small = make_model(tied)

@@ -1,4 +1,9 @@
 import json
+import os
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
 
 from rotbot.sft.metrics import Metrics
 from rotbot.sft.trainer import Progress, Validation
@@ -45,3 +50,23 @@ def test_tensorboard_gets_the_same_numbers(tmp_path):
     events = EventAccumulator(str(tmp_path / "tensorboard"))
     events.Reload()
     assert [(e.step, e.value) for e in events.Scalars("loss")] == [(2, 0.5), (4, 0.25)]
+
+
+def test_trackio_gets_the_same_numbers_and_a_resumed_run_goes_on_there(tmp_path):
+    program = (
+        "import sys; from pathlib import Path; from rotbot.sft.metrics import Metrics; "
+        "from tests.sft.test_metrics import progress\n"
+        "with Metrics(Path(sys.argv[1]), int(sys.argv[2]), False, 'shapes', {'optimizer.lr': 0.1}) as metrics:\n"
+        "    metrics.write(progress(int(sys.argv[2]) + 2))\n"
+    )
+    environment = os.environ | {"TRACKIO_DIR": str(tmp_path / "trackio")}
+    for step in ("0", "2"):
+        command = [sys.executable, "-c", program, str(tmp_path / "run"), step]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout == ""  # kept for --json
+    with closing(sqlite3.connect(tmp_path / "trackio" / "shapes.db")) as database:
+        logged = database.execute("SELECT run_name, step, metrics FROM metrics ORDER BY step").fetchall()
+    assert [(name, step, json.loads(values)["loss"]) for name, step, values in logged] == [
+        ("run", 2, 0.5), ("run", 4, 0.25),
+    ]  # fmt: skip

@@ -6,9 +6,10 @@ import pytest
 import torch
 
 from rotbot.errors import ConfigError
-from rotbot.sft.checkpoint import list_checkpoints
+from rotbot.sft.checkpoint import list_checkpoints, load_checkpoint
+from rotbot.sft.packing import build_pack
 from rotbot.sft.run import build_run
-from rotbot.sft.trainer import TrainingDiverged, train
+from rotbot.sft.trainer import TrainingDiverged, train, train_step
 
 
 def weights(run):
@@ -49,6 +50,20 @@ def test_learns_eight_samples_by_heart_and_writes_them_greedily(eight, make_conf
         out = model.generate(torch.tensor([prompt]), max_new_tokens=150, do_sample=False)[0, len(prompt) :]
         assert out[-1] == tokenizer.eos_token_id  # the end is learned too
         assert tokenizer.decode(out[:-1]) == row["completion"][0]["content"]
+
+
+def test_accumulated_packs_have_the_loss_and_gradient_of_one_large_pack(make_config):
+    run = build_run(make_config("schedule.steps=1", "optimizer.clip=1e9"))
+    packs = [run.stream.next(), run.stream.next()]
+    run.stream.seek(0, 0)
+    loss, norm, _ = train_step(run, 0, 0.0)  # at a learning rate of 0: the weights stay
+    together = build_pack(run.train, packs[0] + packs[1], 1024, run.pad_id)
+    total, _ = run.forward(together)
+    mean = total / len(together.targets_M)
+    mean.backward()
+    assert loss == pytest.approx(mean.item(), rel=1e-5)
+    squares = sum(p.grad.double().square().sum().item() for p in run.model.parameters())
+    assert norm == pytest.approx(squares**0.5, rel=1e-5)
 
 
 SHORT = ["schedule.steps=8", "save_every=3", "eval_every=100", "log_every=1"]
@@ -131,3 +146,35 @@ def test_adamw_alone_learns_too(make_config):
     train(run)
     losses = [line["loss"] for line in lines(run)]
     assert losses[-1] < 0.7 * losses[0]
+
+
+STALE = [
+    "schedule.steps=60", "schedule.patience=2", "eval_every=2", "save_every=50", "optimizer.lr=0.1",
+    "optimizer.other_lr=0.1", "data.train_rows=4", "batch.step_tokens=512", "log_every=100",
+]  # fmt: skip
+
+
+def test_a_run_whose_validation_no_longer_falls_ends_and_its_best_weights_become_the_model(make_config):
+    from rotbot.models.weights import load_folder
+
+    run = build_run(make_config(*STALE, "export=best"))
+    result = train(run)
+    assert result.stopped_early
+    assert result.steps < 60
+    scores = {line["step"]: line["validation_loss"] for line in lines(run)}
+    best = min(scores, key=scores.get)
+    assert result.steps == best + 4  # two validations that were no better
+    assert [p.step for p in list_checkpoints(run.folder / "checkpoints")] == [best, result.steps]
+    assert result.validation.loss == pytest.approx(scores[best], rel=1e-6)
+    saved = load_checkpoint(run.folder / "checkpoints", list_checkpoints(run.folder / "checkpoints")[0])["model"]
+    exported = load_folder(result.model)[0].state_dict()
+    assert all(torch.equal(exported[name], value) for name, value in saved.items())
+    again = train(build_run(make_config(*STALE, "export=best")), resume=True)
+    assert (again.steps, again.stopped_early) == (result.steps, True)
+
+
+def test_without_patience_a_run_goes_on_and_the_last_weights_become_the_model(make_config):
+    run = build_run(make_config(*STALE, "schedule.patience=0", "schedule.steps=20"))
+    result = train(run)
+    assert (result.steps, result.stopped_early) == (20, False)
+    assert result.validation.loss > min(line["validation_loss"] for line in lines(run))

@@ -116,7 +116,7 @@ SNIPPETS: dict[str, list[str]] = {
         "layers = nn.ModuleList([nn.Linear(4, 4) for _ in range(3)])\nr = x\nfor layer in layers:\n    r = layer(r)",
         "r = nn.AdaptiveAvgPool2d(1)(img).flatten(1)", "r = nn.Upsample(scale_factor=2)(img)",
         "r = nn.Softmax(dim=-1)(x)", "r = torch.nn.PixelShuffle(2)(q)", "r = nn.CrossEntropyLoss()(m, i)",
-        "w = nn.Parameter(x)\nr = w * 2",
+        "w = nn.Parameter(x)\nr = w * 2", "r = nn.Parameter(data=x) * 2",
     ],
     "methods and properties": [
         "r = m.T", "r = x.mT", "r = c.H", "r = c.real", "r = x.max(dim=1).values", "r = x.sort(-1).indices",

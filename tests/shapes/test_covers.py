@@ -271,6 +271,8 @@ UNSUPPORTED = [
     ("r = f'{x}'", 1, ("f-string",)),
     ("raise ValueError", 1, ("raise",)),
     ("return x", 1, ("return",)),
+    ("r = nn.Parameter()", 1, ("nn.Parameter", "got None")),
+    ("r = nn.Parameter(3)", 1, ("nn.Parameter", "type int")),
     ("r = 3", None, ("no tensor",)),
 ]
 
@@ -293,6 +295,7 @@ def test_what_depends_on_values_is_refused_by_name_line_and_reason(
         ("r = torch.save(x, 'f')", UnsafeSnippet, "line 1: torch.save is not among the allowed operations"),
         ("r = x.to_sparse()", UnsafeSnippet, "line 1: Tensor.to_sparse is not among the allowed tensor operations"),
         ("r = torch.ones(2, out=x)", UnsafeSnippet, "line 1: ones: the argument out= is not allowed"),
+        ("r, *a, *b = x", SnippetSyntaxError, "line 1: not Python: multiple starred expressions in assignment"),
         ("r = [x\n", SnippetSyntaxError, "line 1: not Python: '[' was never closed"),
     ],
 )

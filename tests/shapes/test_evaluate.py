@@ -121,6 +121,8 @@ BOMBS = {
     "y = torch.kron(x[:2000], w[:, :2000])": (2_000, 2_000),
     "y = x.expand(100_000, 60_000).contiguous()": (100_000, 60_000),
     "y = torch.full((50_000, 50_000), 1)": (50_000, 50_000),
+    "y = F.embedding(torch.zeros(50_000, dtype=torch.int64), w[:, :60_000])": (50_000, 60_000),
+    "y = w.index_select(0, torch.zeros(50_000, dtype=torch.int64))": (50_000, 100_000),
 }
 
 

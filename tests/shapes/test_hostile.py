@@ -254,6 +254,68 @@ def torch(): pass\ny = torch.os
 class A: y = open('CANARY', 'w')
 class A(nn.Module): pass
 class A(metaclass=open): pass
+class A(nn.Module, metaclass=open): pass
+class A(nn.Module, x=open('CANARY', 'w')): pass
+class A(open): pass
+class A(open('CANARY', 'w')): pass
+class A(torch.autograd.Function): pass
+class A(torch.Tensor): pass
+class A(nn.Module): y = open('CANARY', 'w')
+class A(nn.Module): open('CANARY', 'w')
+class A(nn.Module):\n    import os
+class A(nn.Module):\n    def __getattr__(self, n): return open\ny = A().os
+class A(nn.Module):\n    def __init_subclass__(cls): open('CANARY', 'w')\nclass B(A): pass
+class A(nn.Module):\n    def __set_name__(self, a, b): open('CANARY', 'w')
+class A(nn.Module):\n    def __class_getitem__(cls, k): open('CANARY', 'w')\ny = A[0]
+class A(nn.Module):\n    def __reduce__(self): return open, ('CANARY', 'w')
+class A(nn.Module):\n    def __del__(self): open('CANARY', 'w')\ny = A()
+class A(nn.Module):\n    __class__ = open\ny = A()
+class A(nn.Module):\n    __slots__ = ('x',)
+class A(nn.Module):\n    @staticmethod\n    def f(): return open\ny = A.f()
+class A(nn.Module):\n    @open\n    def f(self): pass
+@torch.compile\nclass A(nn.Module): pass
+class A(nn.Module):\n    def forward(self): return self.__class__\ny = A()()
+class A(nn.Module):\n    def forward(self): return self.__dict__\ny = A()()
+class A(nn.Module):\n    def forward(self): return self.forward.__globals__\ny = A()()
+class A(nn.Module):\n    def forward(self): return self.forward.__func__\ny = A()()
+class A(nn.Module):\n    def forward(self): return super().__class__\ny = A()()
+class A(nn.Module):\n    def forward(self): return super().__init__.__globals__\ny = A()()
+class A(nn.Module):\n    def forward(self): return super().__getattribute__('x')\ny = A()()
+class A(nn.Module):\n    def forward(self): return super().__thisclass__\ny = A()()
+class A(nn.Module):\n    def forward(self): return super(open, self)\ny = A()()
+class A(nn.Module):\n    def forward(self): return __class__\ny = A()()
+class A(nn.Module):\n    def forward(self): self.__class__ = open\ny = A()()
+class A(nn.Module):\n    def forward(self): self._modules = {}\ny = A()()
+class A(nn.Module):\n    def forward(self): self._forward_hooks = [open]\ny = A()()
+class A(nn.Module):\n    def forward(self): torch.relu = open\ny = A()()
+class A(nn.Module):\n    def forward(self): nn.Linear.forward = A\ny = A()()
+class A(nn.Module): pass\ny = A().load_state_dict(torch.load('CANARY'))
+class A(nn.Module): pass\ny = A().register_forward_hook(eval)
+class A(nn.Module): pass\ny = A().__call__(x)
+class A(nn.Module): pass\ny = A.__mro__
+class A(nn.Module): pass\ny = A.__init__.__globals__
+class A(nn.Module): pass\ny = A.mro()
+class A(nn.Module): pass\nA.forward = open\ny = A()(x)
+class A(nn.Module): pass\ny = A()\ny.forward = open\nz = y('CANARY', 'w')
+class A(nn.Module): pass\ny = A()\ny.f = open\nz = y.f('CANARY', 'w')
+class A(nn.Module): pass\ny = A().register_buffer('__class__', x)
+class A(nn.Module): pass\ny = A().register_buffer('forward', x)
+class A(nn.Module): pass\ny = A().apply(open)
+class A(nn.Module): pass\ny = A().to(open)
+class A(nn.Module): pass\ny = torch.relu(A())
+class A(nn.Module): pass\ny = torch.zeros(A())
+class A(nn.Module): pass\ny = nn.Linear(A(), 3)
+class A(nn.Module): pass\ny = isinstance(A(), open)
+class torch(nn.Module): pass\ny = torch().os
+class F(nn.Module): pass\ny = F().importlib
+def f(super): return super.__class__\ny = f(x)
+y = super().__init__()
+y = super(nn.Module, x)
+y = nn.init.normal_(open)
+y = nn.init.calculate_gain
+y = nn.init.torch.os
+y = nn.Module.__call__
+y = nn.Module.forward
 async def f(): pass\ny = f()
 y = await x
 async def f():\n    async for i in x: pass\nf()
@@ -476,6 +538,21 @@ f = lambda f: f(f)\ny = f(f)
 y = (lambda f: f(f))(lambda f: f(f))
 y = (lambda a=9**9**9: a)()
 def f(*a): return f(*a, *a)\ny = f(1, 2)
+class A(nn.Module):\n    def __init__(self):\n        super().__init__()\n        self.a = A()\ny = A()
+class A(nn.Module):\n    def forward(self, x): return self(x)\ny = A()(x)
+class A(nn.Module):\n    def forward(self, x): return self.forward(x) + self.forward(x)\ny = A()(x)
+class A(nn.Module):\n    def f(self): return super().f()\nclass B(A):\n    def f(self): return super().f()\ny = B().f()
+class A(nn.Module): pass\na = A()\na.a = a\na.train()\ny = a.a.a.a.eval()
+class A(nn.Module): pass\na = A()\nfor n in range(60): a.l = [a, a]\na.train()
+m = nn.ModuleList()\nm.append(m)\nm.eval()\nfor n in m: y = x
+m = nn.ModuleList()\nm.append(m)\nfor n in range(60): m.extend(m)
+m = nn.ModuleList([nn.ReLU()] * 4000)\nfor n in range(60): m.extend(m)
+m = nn.ModuleList()\nm.append(m)\ny = nn.Sequential(*m)(x)
+m = nn.Sequential(nn.ReLU())\nfor n in range(60): m = nn.Sequential(m, m)\ny = m(x)
+class A(nn.Module):\n    n = 1\n    def forward(self):\n        while True: self.n = [self.n, self.n]\ny = A()()
+class A(nn.Module):\n    s = 'a'\n    def forward(self):\n        while True: self.s += self.s\ny = A()()
+for n in range(10**9):\n    class A(nn.Module): pass
+class A0(nn.Module): pass\nclass A(A0): pass\nfor n in range(4000):\n    class A(A): pass\ny = A().f
 y = x.split(1)
 y = big.split(1)
 y = huge.split(1)
@@ -830,7 +907,10 @@ def _run(kind: str, code: str) -> Row:
     return row
 
 
-MISTAKES = {"y = x + torch", "y = x.𝓬𝓵𝓪𝓼𝓼", "y = [z for open in range(2) for z in open]"}
+MISTAKES = {
+    "y = x + torch", "class torch(nn.Module): pass\ny = torch().os", "class F(nn.Module): pass\ny = F().importlib",
+    "y = x.𝓬𝓵𝓪𝓼𝓼", "y = [z for open in range(2) for z in open]",
+}  # fmt: skip
 """Escapes that Python itself would reject, and the trace says so."""
 
 INTERNAL = re.compile(r" at 0x|<class|<function|<built-in|<lambda|Traceback|Meta\(|Traced\(|Namespace\(|^\(\d+, ")

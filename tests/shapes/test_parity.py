@@ -14,6 +14,7 @@ from tests.shapes.snippets import ALL, ARGS
 
 DIFFERENT = {
     "w = nn.Parameter(x)\nr = w * 2": "we take a parameter for its tensor",
+    "r = nn.Parameter(data=x) * 2": "we take a parameter for its tensor",
     "a, r = x": "unpacking a tensor is one unbind, not one getitem for each name",
     "r = x.to('cpu')": "a device is no part of a shape",
 }

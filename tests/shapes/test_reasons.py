@@ -372,6 +372,7 @@ WRONG: list[tuple[str, int, int, str, str, str]] = [
         0, 1, "Bilinear(3, 4, 5)", "[3, 4], [4, 5]",
         "expected 3 features at dim -1, got 4",
     ),
+    ("r = list(enumerate(x, y=3))", 1, 1, "enumerate()", "none", "enumerate() got an unexpected keyword argument 'y'"),
     ("r = torch.chain_matmul(m, m)", 0, 1, "chain_matmul", "[3, 4], [3, 4]", "inner dimensions 4 and 3 differ"),
     ("r = F.max_pool2d(img, 9)", 0, 1, "max_pool2d(9)", "[2, 3, 8, 8]", "a kernel of 9 does not fit size 8 at dim -2"),
     ("r = torch.bmm(m, n)", 0, 1, "bmm", "[3, 4], [4, 5]", "expected 3 dimensions, got 2"),

@@ -12,7 +12,7 @@ import rotbot
 from rotbot.errors import InputError
 from rotbot.space.answers import check_model
 from rotbot.space.examples import EXAMPLES
-from rotbot.space.forms import names_of
+from rotbot.space.forms import names_of, read_problem
 from rotbot.space.links import Filled, command, from_query, to_query
 from rotbot.space.markup import esc
 from rotbot.space.picture import links, picture
@@ -70,3 +70,10 @@ def test_a_visitors_model_is_never_a_path(tmp_path):
     for text in (str(tmp_path), "../x", "tests/space"):
         with pytest.raises(InputError, match="expected embedded or a Hub ID"):
             check_model(text, ("embedded",))
+
+
+def test_without_a_target_it_is_the_last_name_assigned():
+    problem, found = read_problem("q = x.flatten()\nz = q[None]", {"x": "2, 3"}, "")
+    assert (problem.target, found.target, found.final) == ("z", "z", (1, 6))
+    with pytest.raises(InputError, match="assign the result to a name"):
+        read_problem("x.flatten()", {"x": "2, 3"}, "")

@@ -75,6 +75,12 @@ def real_programs() -> tuple[RealProgram, ...]:
     return tuple(found)
 
 
+def draw_real(rng: Random) -> tuple[str, Problem]:
+    """One of the programs at sizes of its own, and its topic."""
+    program = rng.choice(real_programs())
+    return program.topic, program.draw(rng)
+
+
 def real_problems(seed: int) -> Iterator[Problem]:
     """Endless problems of ``seed``, no two the same: round after round of all programs in a random order, each with
     sizes and a target of its own."""

@@ -1,0 +1,240 @@
+"""What visitors do with the page, in a real browser."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
+
+from rotbot.space.examples import EXAMPLES
+from tests.e2e.conftest import PATIENCE_MS
+
+pytestmark = pytest.mark.slow
+expect.set_options(timeout=PATIENCE_MS)
+
+ATTENTION = "q = x.view(2, 5, 4, 8).transpose(1, 2)\ns = q @ q.mT\ny = s.softmax(-1)"
+WRONG = "a = x.flatten(1)\ny = a @ x"
+HOSTILE = "<img src=x onerror=alert(1)>${alert(2)}{{7*7}}"
+
+
+def editor(page):
+    return page.get_by_role("textbox", name="PyTorch code").or_(page.locator(".cm-content").first).first
+
+
+def write(page, code):
+    """Replace the editor's text as a person does, with the keyboard."""
+    editor(page).click()
+    page.keyboard.press("Control+A")
+    page.keyboard.press("Delete")
+    page.keyboard.insert_text(code)
+
+
+def give(page, name, shape):
+    """Type a shape over what stands there."""
+    box = page.get_by_label(f"Shape of {name}")
+    box.click()
+    page.keyboard.press("Control+A")
+    box.press_sequentially(shape)
+
+
+def run(page):
+    page.get_by_role("button", name="Run the model").click()
+
+
+def verdict(page):
+    return page.locator("#verdict .verdict")
+
+
+def test_type_code_fill_shapes_run_and_read_the_verdict(visit, site):
+    page = visit(site.url)
+    write(page, "h = query @ key.mT\nout = h.sum(0)")
+    give(page, "query", "2, 3, 5")
+    expect(page.locator(".status.bad")).to_contain_text("give key a shape")
+    give(page, "key", "2, 4, 5")
+    truth = page.get_by_role("table", name="Ground truth")
+    expect(truth.locator("tr.final")).to_contain_text("[3, 4]")
+    expect(page.get_by_label("Target")).to_have_value("out")
+    run(page)
+    expect(verdict(page)).to_contain_text("✓")
+    both = page.get_by_role("table", name="The model beside the ground truth")
+    assert both.locator("td.marks").all_inner_texts() == ["✓ match"] * 4
+    expect(verdict(page)).to_contain_text(re.compile(r"\d+ tokens in [\d.]+ s \([\d,]+ tokens/s\) · truthful"))
+
+
+def test_a_shape_that_is_pasted_counts_when_its_box_is_left(visit, site):
+    page = visit(site.link(ATTENTION, "s", x="2, 5, 32"))
+    expect(page.locator("tr.final")).to_contain_text("[2, 4, 5, 5]")
+    box = page.get_by_label("Shape of x")
+    box.fill("2, 5, 4, 8")  # no key is pressed, as with the mouse's menu
+    box.blur()
+    expect(page.locator("tr.final")).to_contain_text("[2, 4, 5, 5]")
+    box.fill("2, 5, 33")
+    box.blur()
+    expect(page.locator("#fault")).to_contain_text("torch rejects line 1")
+
+
+def test_steps_stream_and_stop_aborts_in_the_engine(visit, site):
+    site.going = False
+    for engine in site.engines:
+        engine.going.clear()
+    page = visit(site.link(ATTENTION, "y", x="2, 5, 32"))
+    run(page)
+    expect(page.locator(".status")).to_contain_text("The model is writing")
+    both = page.get_by_role("table", name="The model beside the ground truth")
+    expect(both.locator(".mark.yes")).to_have_count(0)
+    engine = site.engines[-1]
+    engine.free_words = len(engine.opened[-1].truth().completion().split("step 2")[0].split())
+    expect(both.locator(".mark.yes").first).to_be_visible()
+    expect(both.locator(".mark.now")).to_have_count(1)
+    expect(verdict(page)).to_have_count(0)
+    problem = engine.opened[-1]
+    page.get_by_role("button", name="Stop").click()
+    expect(page.locator(".status")).to_contain_text("Stopped.")
+    engine.going.set()  # what is left can only be an abort
+    run(page)
+    expect(verdict(page)).to_contain_text("✓")
+    assert problem in engine.aborted
+
+
+def test_a_wrong_program_has_its_fault_underlined_with_the_reason(visit, site):
+    page = visit(site.link(WRONG, "y", x="2, 3, 4"))
+    fault = page.locator("#fault")
+    expect(fault.locator("mark")).to_have_text("a @ x")
+    expect(fault.locator("mark")).to_have_css("text-decoration-line", "underline")
+    expect(fault).to_contain_text("✗ torch rejects line 2 (step 1)")
+    expect(page.locator("tr.final")).to_contain_text("error at step 1")
+
+
+@pytest.mark.parametrize(
+    ("code", "shapes"),
+    [(f"y = x.flatten()  # {HOSTILE}\nz = y @ y[None]", {"x": "2, 3"}), (f"y = x + '{HOSTILE}'", {"x": HOSTILE})],
+    ids=["code", "shape"],
+)
+def test_markup_is_shown_as_text_and_nothing_runs(visit, site, code, shapes):
+    page = visit(site.url)
+    spoken = []
+    page.on("dialog", lambda dialog: (spoken.append(dialog.message), dialog.dismiss()))
+    page.goto(site.link(code, "", **shapes))
+    expect(page.locator(".answer")).to_contain_text("onerror=alert(1)")
+    assert page.locator(".answer img").count() == 0
+    assert "49" not in page.locator(".answer").inner_text()
+    assert spoken == []
+
+
+def test_every_example_opens_and_is_traced(visit, site):
+    page = visit(site.url)
+    for example in EXAMPLES:
+        page.get_by_role("button", name=example.title, exact=True).click()
+        expect(page.get_by_label(f"Shape of {example.args[0][0]}", exact=True)).to_have_value(example.args[0][1])
+        expect(page.locator("#way title")).to_have_text(f"The way of {example.target} through the program")
+        final = page.locator("#steps tr.final")
+        expect(final).to_contain_text("error at step" if example.title.startswith("Wrong") else "[")
+
+
+def test_a_link_opens_filled_in_and_copies_itself(visit, site):
+    url = site.link(ATTENTION, "s", x="2, 5, 32")
+    page = visit(url)
+    expect(page.get_by_label("Shape of x")).to_have_value("2, 5, 32")
+    expect(page.get_by_label("Target")).to_have_value("s")
+    expect(page.locator("tr.final")).to_contain_text("[2, 4, 5, 5]")
+    give(page, "x", "2,5,32,1")
+    expect(page.locator("#fault").or_(page.locator("tr.final"))).not_to_have_count(0)
+    local = page.locator("label", has_text="Run this locally").locator("textarea")
+    expect(local).to_have_value(re.compile("--arg x=2,5,32,1"))
+    page.get_by_role("button", name="Copy link").click()
+    page.wait_for_url("**arg.x=2%2C5%2C32%2C1**")
+
+
+def test_two_visitors_see_their_own_answers_side_by_side(visit, site):
+    for engine in site.engines:
+        engine.going.clear()
+    site.going = False
+    pages = [visit(site.link("y = x.flatten()", "y", x=f"{size}, 7")) for size in (3, 5)]
+    for page in pages:
+        run(page)
+        expect(page.locator(".status")).to_contain_text("The model is writing")
+    site.engines[-1].going.set()
+    for page, size in zip(pages, (21, 35), strict=True):
+        expect(verdict(page)).to_contain_text("✓")
+        assert page.locator("tr.final b").all_inner_texts() == [f"[{size}]"] * 2
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_broken_engine_is_said_and_the_next_run_works(visit, site):
+    for engine in site.engines:
+        engine.going.clear()
+    site.going = False
+    page = visit(site.link("y = x.flatten()", "y", x="2, 7"))
+    run(page)
+    expect(page.locator(".status")).to_contain_text("The model is writing")
+    broken, site.going = site.engines[-1], True
+    broken.broken = True
+    expect(page.locator(".status.bad")).to_contain_text("Press Run once more")
+    expect(page.locator("#steps tr.final")).to_contain_text("[14]")
+    run(page)
+    expect(verdict(page)).to_contain_text("✓")
+    assert broken.closed
+
+
+def test_the_page_is_used_with_the_keyboard_alone(visit, site):
+    page = visit(site.link("y = x.flatten()", "y", x="2, 7"))
+    page.get_by_label("Shape of x").focus()
+    seen = []
+    for _ in range(12):
+        page.keyboard.press("Tab")
+        seen.append(page.evaluate("document.activeElement.innerText || document.activeElement.ariaLabel || ''").strip())
+        if seen[-1] == "Run the model":
+            break
+    assert seen[-1] == "Run the model", seen
+    page.keyboard.press("Enter")
+    expect(verdict(page)).to_contain_text("✓")
+
+
+def least_contrast_of_code(page):
+    """The least contrast of a highlighted word, its ``brightness`` filter counted (WCAG 2.2's formula)."""
+    found = page.evaluate(
+        """() => {
+          const rgb = (text) => text.match(/[\\d.]+/g).map(Number);
+          const back = (e) => {
+            const color = rgb(getComputedStyle(e).backgroundColor);
+            return color.length > 3 && color[3] === 0 ? back(e.parentElement) : color.slice(0, 3);
+          };
+          return [...document.querySelectorAll('.cm-line span')].map((e) => {
+            const filter = getComputedStyle(e).filter.match(/brightness\\((.*)\\)/);
+            return [rgb(getComputedStyle(e).color).slice(0, 3).map((c) => c * (filter ? filter[1] : 1)), back(e)];
+          });
+        }"""
+    )
+    return min(contrast(text, back) for text, back in found)
+
+
+def contrast(one, other):
+    dark, light = sorted(luminance(colour) for colour in (one, other))
+    return (light + 0.05) / (dark + 0.05)
+
+
+def luminance(colour):
+    red, green, blue = (c / 255 / 12.92 if c <= 10 else ((c / 255 + 0.055) / 1.055) ** 2.4 for c in colour)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("code", [ATTENTION, WRONG], ids=["right", "wrong"])
+def test_no_overflow_and_no_serious_finding_of_axe(visit, site, width, dark, code):
+    page = visit(site.link(code, "y", x="2, 5, 32"), width=width, dark=dark)
+    run(page)
+    expect(verdict(page)).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    shade = page.evaluate("getComputedStyle(document.body).backgroundColor.match(/\\d+/g).slice(0, 3).map(Number)")
+    assert (sum(shade) < 300) == dark
+    assert least_contrast_of_code(page) >= 4.5
+    found = Axe().run(page, {"exclude": [[".cm-line"]]}).response["violations"]  # axe does not know CSS filters
+    serious = {
+        finding["id"]: [node["html"][:200] for node in finding["nodes"]]
+        for finding in found
+        if finding["impact"] in ("serious", "critical")
+    }
+    assert serious == {}
