@@ -1,6 +1,6 @@
 """Generation by an OpenAI-compatible server: vLLM's, llama.cpp's, a provider's.
 
-The server applies the model's chat template. A server that tells a model's thoughts apart from its answer gives both;
+The server applies the model's chat template (and, asked for it in vLLM's words, the grammar). A server that tells a model's thoughts apart from its answer gives both;
 they are put together again as the model wrote them.
 """
 
@@ -17,6 +17,7 @@ from rotbot.hub.trouble import client_errors, patiently
 from rotbot.inference.engine import GREEDY, Completion, Prompt, Sampling
 from rotbot.inference.requests import messages
 from rotbot.problems.seeds import derive
+from rotbot.shapes.grammar import trace_grammar
 from rotbot.shapes.text import THINK_END
 
 if TYPE_CHECKING:
@@ -89,6 +90,8 @@ class Endpoint:
             "top_p": sampling.top_p,
             "seed": seed % _SEEDS,
         }
+        if sampling.constrained:
+            body["structured_outputs"] = {"grammar": trace_grammar()}
         answer = _ask(self._client, "POST", "/chat/completions", body)
         try:
             choice = answer["choices"][0]

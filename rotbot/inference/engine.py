@@ -32,8 +32,10 @@ class Sampling:
 
     ``max_tokens`` bounds each completion, its end token included. With a temperature, completion j of prompt i depends
     on ``seed``, i and j and not on what else is generated beside it. The random streams of two engines differ. With
-    ``logprobs`` completions carry the log-probabilities of their tokens. Raises :class:`~rotbot.errors.InputError` for
-    values out of range, and for ``logprobs`` of a distribution that ``top_p`` cuts.
+    ``logprobs`` completions carry the log-probabilities of their tokens. With ``constrained`` only tokens are drawn that
+    :func:`~rotbot.shapes.grammar.trace_grammar` allows, so that a completion that ends by itself is a trace (vLLM and
+    its server alone can do that). Raises :class:`~rotbot.errors.InputError` for values out of range, and for
+    ``logprobs`` of a distribution that ``top_p`` or the grammar cuts.
     """
 
     max_tokens: int = 1024
@@ -42,6 +44,7 @@ class Sampling:
     seed: int = 0
     n: int = 1
     logprobs: bool = False
+    constrained: bool = False
 
     def __post_init__(self) -> None:
         for name, value in (("max_tokens", self.max_tokens), ("n", self.n)):
@@ -53,6 +56,8 @@ class Sampling:
             raise InputError(f"top_p: expected more than 0 and at most 1, got {self.top_p}")
         if self.logprobs and self.top_p < 1.0:
             raise InputError(f"logprobs: expected top_p 1, got {self.top_p}")
+        if self.logprobs and self.constrained:
+            raise InputError("logprobs: expected free generation, got constrained")
 
 
 GREEDY = Sampling()

@@ -125,6 +125,8 @@ class TransformersEngine:
 
     def _run(self, requests: Sequence[Request], sampling: Sampling) -> Iterator[Event]:
         """Decode a batch to its end, one event a row and step."""
+        if sampling.constrained:
+            raise InputError("constrained: expected the engine vllm or a vLLM server, got transformers")
         from transformers import DynamicCache
 
         model = self._open_model()

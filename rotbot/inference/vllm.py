@@ -31,6 +31,7 @@ from rotbot.inference.requests import (
     stop_ids,
 )
 from rotbot.models.tokenizer import load_tokenizer
+from rotbot.shapes.grammar import trace_grammar
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -174,7 +175,7 @@ class VllmEngine:
 
     def _parameters(self, request: Request, sampling: Sampling) -> Any:
         from vllm import SamplingParams
-        from vllm.sampling_params import RequestOutputKind
+        from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
 
         return SamplingParams(
             max_tokens=request.limit,
@@ -185,6 +186,7 @@ class VllmEngine:
             detokenize=False,
             logprobs=0 if sampling.logprobs else None,  # 0: of the token drawn, and of no other
             output_kind=RequestOutputKind.DELTA,
+            structured_outputs=StructuredOutputsParams(grammar=trace_grammar()) if sampling.constrained else None,
         )
 
 
@@ -228,7 +230,7 @@ def _load(path: Path, limits: Limits, plan: RunPlan, context: int) -> LLM:
             max_model_len=context,
             enforce_eager=plan.small or not plan.gpu,
             distributed_executor_backend="uni",
-            skip_tokenizer_init=True,
+            skip_tokenizer_init=False,  # a grammar is made of its tokens
             generation_config="vllm",
             disable_log_stats=True,
             logprobs_mode="processed_logprobs",  # of the distribution that was drawn from

@@ -38,7 +38,7 @@ def last_position(config: GrpoConfig, resume: bool) -> Position | None:
         return None
     if not resume:
         raise ConfigError(f"output: expected a folder without a run, {folder} has one; add --resume or change output")
-    check_settings(positions[-1], settings_of(config))
+    check_settings(positions[-1], settings_of(config), settings_of(GrpoConfig(dataset=config.dataset)))
     return positions[-1]
 
 

@@ -69,7 +69,11 @@ def test_a_state_put_back_gives_the_same_tasks():
     other.load_state_dict(state)
     assert [other.sample() for _ in range(10)] == expected
     assert [task.number for task in expected] == list(range(5, 15))
-    assert [make(seed=1).sample() for _ in range(3)] != [make(seed=2).sample() for _ in range(3)]
+
+
+def test_another_seed_gives_other_tasks():
+    one, other = make(seed=1), make(seed=2)
+    assert [one.sample() for _ in range(10)] != [other.sample() for _ in range(10)]
 
 
 def test_prompts_that_cannot_fit_are_an_error():
