@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from filelock import FileLock
 
 from rotbot.errors import InputError, OutputError
 from rotbot.hub.fetch import dataset_folder
@@ -190,8 +191,23 @@ def prepare(
 ) -> Prepared:  # fmt: skip
     """The tokenizer (``tokenizer``: a folder, or None to train one) and the encoded train and validation splits.
 
-    Kept in the folder ``cache`` and read back from there as long as data and settings are the same.
+    Kept in the folder ``cache`` and read back from there as long as data and settings are the same. Runs that share the
+    folder wait for each other here: each has its own rows in memory when the next one may write.
     """
+    try:
+        cache.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(cache.parent / f".{cache.name}.lock"):
+            return _prepare(
+                cache, dataset, name, tokenizer, vocab_size, max_length, train_rows, validation_rows, note
+            )
+    except OSError as error:
+        raise OutputError(f"data.cache {cache}: the encoded rows cannot be written: {error}") from error
+
+
+def _prepare(
+    cache: Path, dataset: str, name: str, tokenizer: str | None, vocab_size: int, max_length: int,
+    train_rows: int | None, validation_rows: int | None, note: Note | None,
+) -> Prepared:  # fmt: skip
     train = open_split(dataset, name, "train", train_rows)
     validation = open_split(dataset, name, "validation", validation_rows)
     settings = [_identity(train), _identity(validation), tokenizer, vocab_size, max_length]
@@ -204,14 +220,11 @@ def prepare(
             "train": encode(train, learned, max_length, note),
             "validation": encode(validation, learned, max_length),
         }
-        try:
-            with atomic_folder(cache) as folder:
-                learned.save_pretrained(folder / "tokenizer")
-                for split, samples in encoded.items():
-                    save_samples(folder / f"{split}.npz", samples)
-                (folder / marker.name).write_text(json.dumps(key))
-        except OSError as error:
-            raise OutputError(f"data.cache {cache}: the encoded rows cannot be written: {error}") from error
+        with atomic_folder(cache) as folder:
+            learned.save_pretrained(folder / "tokenizer")
+            for split, samples in encoded.items():
+                save_samples(folder / f"{split}.npz", samples)
+            (folder / marker.name).write_text(json.dumps(key))
     folder = dataset_folder(dataset, name)
     return Prepared(
         load_tokenizer(cache / "tokenizer"), load_samples(cache / "train.npz"), load_samples(cache / "validation.npz"),
