@@ -1,7 +1,7 @@
 """Generation by an OpenAI-compatible server: vLLM's, llama.cpp's, a provider's.
 
-The server applies the model's chat template (and, asked for it in vLLM's words, the grammar). A server that tells a model's thoughts apart from its answer gives both;
-they are put together again as the model wrote them.
+The server applies the model's chat template (and, asked for it in vLLM's words, the grammar). A server that tells a
+model's thoughts apart from its answer gives both; they are put together again as the model wrote them.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class Endpoint:
         self.close()
 
     def _complete(self, chat: list[Any], sampling: Sampling, seed: int, start: float) -> Completion:
-        body = {
+        body: dict[str, Any] = {
             "model": self.model,
             "messages": [dict(message) for message in chat],
             "max_tokens": sampling.max_tokens,

@@ -32,9 +32,9 @@ class Sampling:
 
     ``max_tokens`` bounds each completion, its end token included. With a temperature, completion j of prompt i depends
     on ``seed``, i and j and not on what else is generated beside it. The random streams of two engines differ. With
-    ``logprobs`` completions carry the log-probabilities of their tokens. With ``constrained`` only tokens are drawn that
-    :func:`~rotbot.shapes.grammar.trace_grammar` allows, so that a completion that ends by itself is a trace (vLLM and
-    its server alone can do that). Raises :class:`~rotbot.errors.InputError` for values out of range, and for
+    ``logprobs`` completions carry the log-probabilities of their tokens. With ``constrained`` only tokens are drawn
+    that :func:`~rotbot.shapes.grammar.trace_grammar` allows, so that a completion that ends by itself is a trace (vLLM
+    and its server alone can do that). Raises :class:`~rotbot.errors.InputError` for values out of range, and for
     ``logprobs`` of a distribution that ``top_p`` or the grammar cuts.
     """
 

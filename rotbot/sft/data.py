@@ -197,9 +197,7 @@ def prepare(
     try:
         cache.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(cache.parent / f".{cache.name}.lock"):
-            return _prepare(
-                cache, dataset, name, tokenizer, vocab_size, max_length, train_rows, validation_rows, note
-            )
+            return _prepare(cache, dataset, name, tokenizer, vocab_size, max_length, train_rows, validation_rows, note)
     except OSError as error:
         raise OutputError(f"data.cache {cache}: the encoded rows cannot be written: {error}") from error
 

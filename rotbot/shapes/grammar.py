@@ -1,7 +1,7 @@
 """The trace text's grammar in the EBNF that xgrammar (vLLM's structured output, llama.cpp) reads.
 
-A context-free grammar cannot count, so every step has a rule of its own, with its number in it. One thing it cannot say:
-that several equal shapes are written as ``3 x [2]``. A text it accepts is otherwise one that
+A context-free grammar cannot count, so every step has a rule of its own, with its number in it. One thing it cannot
+say: that several equal shapes are written as ``3 x [2]``. A text it accepts is otherwise one that
 :func:`~rotbot.shapes.text.parse` reads without a malformed line.
 """
 

@@ -16,7 +16,8 @@ from rotbot.shapes import trace
 
 GOOD = {"id": 7, "code": "y = x.flatten(1)", "args": {"x": [2, 3, 4]}}
 DEFINED = (
-    "from torch import nn\n\n\nclass Net(nn.Module):\n    def __init__(self, dim, bias=True):\n        super().__init__()\n"
+    "from torch import nn\n\n\nclass Net(nn.Module):\n"
+    "    def __init__(self, dim, bias=True):\n        super().__init__()\n"
     "        self.f = nn.Linear(dim, 2 * dim, bias)\n    def forward(self, x):\n        return self.f(x)\n"
 )
 

@@ -84,7 +84,9 @@ def test_the_server_keeps_the_grammar(served, tmp_path):
         command += ["--constrained"] if constrained else []
         subprocess.run(command, env=environment(), check=True, timeout=300)
         made = json.loads(out.read_text())["completions"]
-        texts[constrained] = [c["text"] if c["finish_reason"] == "stop" else c["text"].rpartition("\n")[0] for c in made]
+        texts[constrained] = [
+            c["text"] if c["finish_reason"] == "stop" else c["text"].rpartition("\n")[0] for c in made
+        ]
     assert any(ShapeTrace.parse(text).malformed for text in texts[False])
     assert not any(ShapeTrace.parse(text).malformed for text in texts[True]), texts[True]
 

@@ -89,11 +89,11 @@ def test_other_settings_cannot_be_resumed(whole):
 
 
 def drawn_rewards(model, config):
-    """The reward of 32 completions for each problem, as the run draws them."""
+    """The reward of 64 completions for each problem, as the run draws them."""
     with open_engine(model, "transformers", context=160) as engine:
         ids = [tuple(encode_prompt(engine.tokenizer, messages(problem))) for problem, _ in PROBLEMS]
         tasks = [Task(problem, i, level, n) for n, ((problem, level), i) in enumerate(zip(PROBLEMS, ids, strict=True))]
-        groups = rollout(engine, tasks, replace(config, samples=32), 0)
+        groups = rollout(engine, tasks, replace(config, samples=64), 0)
     return torch.tensor([evaluate_response(group, config.rubric).rewards for group in groups], dtype=torch.float64)
 
 

@@ -76,8 +76,8 @@ def test_what_the_parser_would_call_malformed_is_not(accepts, text):
 
 
 _pieces = st.sampled_from(
-    ["step 0: ", "step 1: ", "relu", " | ", "[2]", "[2, 3]", ", ", " -> ", "none", " (2*3 = 6)", "3 x ", "error: ", "C//8",
-     "[", "]", "\n", "</think>\n", "final: ", "error at step ", "0", "x"]
+    ["step 0: ", "step 1: ", "relu", " | ", "[2]", "[2, 3]", ", ", " -> ", "none", " (2*3 = 6)", "3 x ", "error: ",
+     "C//8", "[", "]", "\n", "</think>\n", "final: ", "error at step ", "0", "x"]
 )  # fmt: skip
 _lines = st.builds(
     lambda op, inputs, work, output: f"{op} | {inputs}{work} -> {output}\n",
