@@ -1,4 +1,4 @@
-"""``rotbot grpo`` on Monarch actors, killed with -9 role by role, and stopped with Ctrl-C."""
+"""``rotbot grpo`` on Monarch actors: with vLLM, killed with -9 role by role, and stopped with Ctrl-C."""
 
 from __future__ import annotations
 
@@ -59,6 +59,23 @@ def alive(pid):
     except ProcessLookupError:
         return False
     return "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
+@pytest.mark.slow
+def test_vllm_draws_and_takes_new_weights_in_a_process_of_its_own(inputs, tmp_path):
+    output = tmp_path / "run"
+    process = start(inputs, output, "engine=vllm", "steps=4")
+    out, errors = process.communicate(timeout=900)
+    assert process.returncode == 0, errors[-2000:]
+    result, logged = json.loads(out), lines(output)
+    assert (result["steps"], [line["step"] for line in logged]) == (4, [1, 2, 3, 4])
+    trained = [line for line in logged if "probe" in line]
+    assert len(trained) == result["updates"] > 0
+    assert all(line["probe"] < 2e-3 for line in trained), "vLLM has the trainer's weights after every update"
+    on_policy = [line for line in trained if line["policy_age_max"] == 0]
+    assert on_policy
+    assert all(line["mismatch"] < 1e-3 for line in on_policy)
+    assert any(line["policy_age_max"] == 1 for line in logged), "drawing went on while the trainer learnt"
 
 
 @pytest.mark.slow
