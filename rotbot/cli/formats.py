@@ -50,7 +50,7 @@ def sarif_data(result: ShapeTrace, code: str, path: str) -> dict[str, Any]:
 
 
 def _sarif_result(result: ShapeTrace, code: str, path: str) -> dict[str, Any]:
-    region = _region(result, code)
+    region = error_region(result, code)
     place = {"artifactLocation": {"uri": _uri(path)}, **({"region": region} if region else {})}
     return {
         "ruleId": RULE, "ruleIndex": 0, "level": "error", "message": {"text": _message(result)},
@@ -65,7 +65,7 @@ def _message(result: ShapeTrace) -> str:
     return f"{step.op}{f' of {shapes}' if shapes else ''}: {result.error.reason}"
 
 
-def _region(result: ShapeTrace, code: str) -> dict[str, int]:
+def error_region(result: ShapeTrace, code: str) -> dict[str, int]:
     """1-based lines and columns of the rejected operation, columns in characters, the end's column exclusive."""
     assert result.error is not None, "only called for a program that torch rejects"
     span = result.steps[result.error.step].span
@@ -87,7 +87,7 @@ def _column(lines: list[str], line: int, column: int) -> int:
 
 def _github_region(result: ShapeTrace, code: str) -> dict[str, int]:
     """GitHub knows columns on one line only, and takes the last one along."""
-    region = _region(result, code)
+    region = error_region(result, code)
     names = {"line": "startLine", "endLine": "endLine"}
     place = {key: region[name] for key, name in names.items() if name in region}
     if "startColumn" in region and region["startLine"] == region["endLine"]:

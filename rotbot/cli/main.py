@@ -13,6 +13,7 @@ from rotbot.cli.demo import demo
 from rotbot.cli.doctor import doctor
 from rotbot.cli.evaluate import evaluate
 from rotbot.cli.generate import generate
+from rotbot.cli.grpo import grpo
 from rotbot.cli.hub import pull_dataset, pull_model, push_dataset, push_model, push_space
 from rotbot.cli.predict import predict
 from rotbot.cli.score import score
@@ -53,6 +54,7 @@ app.command("eval")(evaluate)
 app.command()(generate)
 app.command()(check)
 app.command()(sft)
+app.command()(grpo)
 app.command()(score)
 app.command()(push_dataset)
 app.command()(pull_dataset)

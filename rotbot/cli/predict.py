@@ -43,6 +43,9 @@ def predict(
         float | None, typer.Option("--temperature", help="0 is greedy; the default is 0, with several samples 0.7.")
     ] = None,
     seed: Annotated[int, typer.Option("--seed", "-s", min=0, help="Of sampling.")] = 0,
+    constrained: Annotated[
+        bool, typer.Option("--constrained", help="Only tokens that the trace's grammar allows (vLLM or its server).")
+    ] = False,
     output: Annotated[
         Path | None,
         typer.Option("--out", "-o", help="problems.jsonl: a file for the results; a broken run goes on from it."),
@@ -70,7 +73,7 @@ def predict(
     from rotbot.models import resolve
 
     heat = temperature if temperature is not None else 0.7 if samples > 1 else 0.0
-    sampling = Sampling(max_tokens=max_tokens, temperature=heat, seed=seed, n=samples)
+    sampling = Sampling(max_tokens=max_tokens, temperature=heat, seed=seed, n=samples, constrained=constrained)
     if endpoint is not None and engine == "auto":
         engine = "endpoint"
     if (engine == "endpoint") != (endpoint is not None):

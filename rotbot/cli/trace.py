@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -51,6 +52,9 @@ def trace(
     watch: Annotated[
         bool, typer.Option("--watch", "-w", help="Trace again whenever the file is saved, until Ctrl-C.")
     ] = False,
+    stdio: Annotated[
+        bool, typer.Option("--stdio", help="For editors: answer requests in JSON, one a line, until the input ends.")
+    ] = False,
 ) -> None:
     """Show every intermediate shape of PyTorch code.
 
@@ -67,7 +71,16 @@ def trace(
     Example: rotbot trace model.py::attention --arg q=2,8,64 --arg k=2,8,64 --value causal=True
 
     Example: rotbot trace model.py::Block --init dim=64 --arg x=2,8,64 --watch
+
+    Example: echo '{"code": "y = x @ x", "args": {"x": [2, 3]}}' | rotbot trace --stdio
     """
+    if stdio:
+        if file is not None or code is not None or arg or target is not None or value or init:
+            raise InputError("--stdio: expected no other code, shapes or target: requests bring their own")
+        from rotbot.cli.stdio import serve
+
+        serve(sys.stdin.buffer, sys.stdout, trace_data)
+        return
     form = "json" if as_json else form
     if form not in FORMATS:
         raise InputError(f"--format: expected one of {', '.join(FORMATS)}, got {form!r:.80}")

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from rotbot.inference.engine import GREEDY, Completion, Engine, Sampling, follow, open_engine
+from rotbot.inference.engine import GREEDY, Completion, Engine, PolicyEngine, Sampling, follow, open_engine
 
-__all__ = ["GREEDY", "Completion", "Engine", "Sampling", "follow", "open_engine"]
+__all__ = ["GREEDY", "Completion", "Engine", "PolicyEngine", "Sampling", "follow", "open_engine"]

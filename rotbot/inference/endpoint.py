@@ -1,7 +1,7 @@
 """Generation by an OpenAI-compatible server: vLLM's, llama.cpp's, a provider's.
 
-The server applies the model's chat template. A server that tells a model's thoughts apart from its answer gives both;
-they are put together again as the model wrote them.
+The server applies the model's chat template (and, asked for it in vLLM's words, the grammar). A server that tells a
+model's thoughts apart from its answer gives both; they are put together again as the model wrote them.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from rotbot.hub.trouble import client_errors, patiently
 from rotbot.inference.engine import GREEDY, Completion, Prompt, Sampling
 from rotbot.inference.requests import messages
 from rotbot.problems.seeds import derive
+from rotbot.shapes.grammar import trace_grammar
 from rotbot.shapes.text import THINK_END
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ class Endpoint:
         self.close()
 
     def _complete(self, chat: list[Any], sampling: Sampling, seed: int, start: float) -> Completion:
-        body = {
+        body: dict[str, Any] = {
             "model": self.model,
             "messages": [dict(message) for message in chat],
             "max_tokens": sampling.max_tokens,
@@ -89,6 +90,8 @@ class Endpoint:
             "top_p": sampling.top_p,
             "seed": seed % _SEEDS,
         }
+        if sampling.constrained:
+            body["structured_outputs"] = {"grammar": trace_grammar()}
         answer = _ask(self._client, "POST", "/chat/completions", body)
         try:
             choice = answer["choices"][0]

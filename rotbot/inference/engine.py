@@ -14,6 +14,7 @@ from rotbot.problem import Problem
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from torch import Tensor
     from transformers import PreTrainedTokenizerBase
 
 KINDS = ("auto", "vllm", "transformers")
@@ -30,8 +31,11 @@ class Sampling:
     """How to generate. ``temperature=0`` is greedy; ``n`` completions are made for every prompt.
 
     ``max_tokens`` bounds each completion, its end token included. With a temperature, completion j of prompt i depends
-    on ``seed``, i and j and not on what else is generated beside it. The random streams of two engines differ. Raises
-    :class:`~rotbot.errors.InputError` for values out of range.
+    on ``seed``, i and j and not on what else is generated beside it. The random streams of two engines differ. With
+    ``logprobs`` completions carry the log-probabilities of their tokens. With ``constrained`` only tokens are drawn
+    that :func:`~rotbot.shapes.grammar.trace_grammar` allows, so that a completion that ends by itself is a trace (vLLM
+    and its server alone can do that). Raises :class:`~rotbot.errors.InputError` for values out of range, and for
+    ``logprobs`` of a distribution that ``top_p`` or the grammar cuts.
     """
 
     max_tokens: int = 1024
@@ -39,6 +43,8 @@ class Sampling:
     top_p: float = 1.0
     seed: int = 0
     n: int = 1
+    logprobs: bool = False
+    constrained: bool = False
 
     def __post_init__(self) -> None:
         for name, value in (("max_tokens", self.max_tokens), ("n", self.n)):
@@ -48,6 +54,10 @@ class Sampling:
             raise InputError(f"temperature: expected 0 or more, got {self.temperature}")
         if not 0.0 < self.top_p <= 1.0:
             raise InputError(f"top_p: expected more than 0 and at most 1, got {self.top_p}")
+        if self.logprobs and self.top_p < 1.0:
+            raise InputError(f"logprobs: expected top_p 1, got {self.top_p}")
+        if self.logprobs and self.constrained:
+            raise InputError("logprobs: expected free generation, got constrained")
 
 
 GREEDY = Sampling()
@@ -60,12 +70,15 @@ class Completion:
 
     ``tokens`` are the generated ids, the end token among them when ``finish_reason`` is ``stop``; ``text`` is theirs
     without the end token. ``seconds`` is wall-clock time from the call to the last token, waiting included.
+    ``logprobs`` has the natural log-probability of each token under the distribution it was drawn from (temperature
+    applied; at temperature 0 that of temperature 1), and is empty unless asked for.
     """
 
     text: str
     tokens: tuple[int, ...]
     finish_reason: FinishReason
     seconds: float
+    logprobs: tuple[float, ...] = ()
 
 
 class Engine(Protocol):
@@ -107,6 +120,18 @@ class Engine(Protocol):
     ) -> None: ...
 
 
+class PolicyEngine(Engine, Protocol):
+    """An engine whose weights can be replaced while it is open."""
+
+    def update_weights(self, state: Mapping[str, Tensor]) -> None:
+        """Take over ``state``, every tensor of the model under transformers' names; no completion may be under way.
+
+        A tied output projection follows its embedding. Raises :class:`~rotbot.errors.InputError` that names tensors
+        missing or too many.
+        """
+        ...
+
+
 def follow(stream: Generator[str, None, Completion], on_text: Callable[[str], object]) -> Completion:
     """Run a stream to its end, handing each piece of text to ``on_text``, and return its completion."""
     while True:
@@ -119,7 +144,7 @@ def follow(stream: Generator[str, None, Completion], on_text: Callable[[str], ob
 
 def open_engine(
     model: str | os.PathLike[str] = "embedded", kind: str = "auto", *, dtype: str = "auto", context: int | None = None
-) -> Engine:
+) -> PolicyEngine:
     """Load a model by Hub ID (with optional ``@revision``), folder, or ``'embedded'``, the one rotbot ships.
 
     ``kind`` is ``vllm``, ``transformers``, or ``auto``, which takes vLLM where it is installed. ``dtype='auto'``

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +15,7 @@ from rotbot.problem import Problem
 from rotbot.problems.seeds import derive
 
 if TYPE_CHECKING:
+    from torch import Tensor
     from transformers import PreTrainedTokenizerBase
 
 SMALL_BYTES = 2**29
@@ -112,11 +113,25 @@ def decode(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int]) -> str:
 
 
 def completion(
-    tokenizer: PreTrainedTokenizerBase, tokens: Sequence[int], reason: FinishReason, seconds: float
+    tokenizer: PreTrainedTokenizerBase,
+    tokens: Sequence[int],
+    reason: FinishReason,
+    seconds: float,
+    logprobs: Sequence[float] = (),
 ) -> Completion:
     """A completion from its tokens; the last is the end token when ``reason`` is ``stop``."""
     shown = tokens[:-1] if reason == "stop" else tokens
-    return Completion(decode(tokenizer, shown), tuple(tokens), reason, seconds)
+    return Completion(decode(tokenizer, shown), tuple(tokens), reason, seconds, tuple(logprobs))
+
+
+def check_names(state: Mapping[str, Tensor], names: Iterable[str]) -> None:
+    """Raises :class:`~rotbot.errors.InputError` unless ``state`` has just the tensors ``names``."""
+    missing, surplus = sorted(set(names) - state.keys()), sorted(state.keys() - set(names))
+    if missing or surplus:
+        raise InputError(
+            f"weights: expected this model's tensors; {len(missing)} missing {missing[:3]}, {len(surplus)} unknown "
+            f"{surplus[:3]}"
+        )
 
 
 class TextStream:

@@ -7,7 +7,7 @@ stream, and does not keep computing rows that have ended.
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -19,6 +19,7 @@ from rotbot.inference.engine import GREEDY, Completion, FinishReason, Prompt, Sa
 from rotbot.inference.requests import (
     Request,
     TextStream,
+    check_names,
     completion,
     make_requests,
     one_request,
@@ -37,8 +38,9 @@ BATCH_ROWS = 64
 BATCH_TOKENS = 65_536
 """The most tokens (rows times the longest row, prompt and completion) of a batch: it bounds the cache's memory."""
 
-Event = tuple[int, int, FinishReason | None]
-"""A row's number in its batch, its new token, and why the row ends with it (None: it goes on)."""
+Event = tuple[int, int, float, FinishReason | None]
+"""A row's number in its batch, its new token, that token's log-probability (0 unless asked for), and why the row ends
+with it (None: it goes on)."""
 
 
 class TransformersEngine:
@@ -68,26 +70,39 @@ class TransformersEngine:
         done: dict[int, Completion] = {}
         for batch in _batches(requests):
             tokens: list[list[int]] = [[] for _ in batch]
-            for row, token, reason in self._run([requests[i] for i in batch], sampling):
+            logprobs: list[list[float]] = [[] for _ in batch]
+            for row, token, logprob, reason in self._run([requests[i] for i in batch], sampling):
                 tokens[row].append(token)
+                logprobs[row].append(logprob)
                 if reason is not None:
                     seconds = time.perf_counter() - start
-                    done[batch[row]] = completion(self.tokenizer, tokens[row], reason, seconds)
+                    known = logprobs[row] if sampling.logprobs else ()
+                    done[batch[row]] = completion(self.tokenizer, tokens[row], reason, seconds, known)
         return [done[i] for i in range(len(requests))]
 
     def stream(self, prompt: Prompt, sampling: Sampling = GREEDY) -> Generator[str, None, Completion]:
         """See :class:`~rotbot.inference.Engine`."""
         start = time.perf_counter()
         request = one_request(self.tokenizer, prompt, sampling, self._context)
-        text, tokens, end = TextStream(self.tokenizer), list[int](), None
-        for _, token, end in self._run([request], sampling):
+        text, tokens, logprobs, end = TextStream(self.tokenizer), list[int](), list[float](), None
+        for _, token, logprob, end in self._run([request], sampling):
             tokens.append(token)
+            logprobs.append(logprob)
             if end != "stop" and (piece := text.push(token)):
                 yield piece
         if piece := text.flush():
             yield piece
         assert end is not None, "a row ends with a reason"
-        return completion(self.tokenizer, tokens, end, time.perf_counter() - start)
+        known = logprobs if sampling.logprobs else ()
+        return completion(self.tokenizer, tokens, end, time.perf_counter() - start, known)
+
+    def update_weights(self, state: Mapping[str, torch.Tensor]) -> None:
+        """See :class:`~rotbot.inference.PolicyEngine`."""
+        own = dict(self._open_model().named_parameters())
+        check_names(state, own)
+        with torch.no_grad():
+            for name, parameter in own.items():
+                parameter.copy_(state[name])
 
     def close(self) -> None:
         """See :class:`~rotbot.inference.Engine`."""
@@ -103,31 +118,39 @@ class TransformersEngine:
     ) -> None:
         self.close()
 
-    def _run(self, requests: Sequence[Request], sampling: Sampling) -> Iterator[Event]:
-        """Decode a batch to its end, one event a row and step."""
-        from transformers import DynamicCache
-
+    def _open_model(self) -> Any:
         if self._model is None:
             raise InputError("engine: expected an open engine, got one that is closed")
+        return self._model
+
+    def _run(self, requests: Sequence[Request], sampling: Sampling) -> Iterator[Event]:
+        """Decode a batch to its end, one event a row and step."""
+        if sampling.constrained:
+            raise InputError("constrained: expected the engine vllm or a vLLM server, got transformers")
+        from transformers import DynamicCache
+
+        model = self._open_model()
         ids, mask = _pad_left(requests, self._device)
         positions = (mask.cumsum(-1) - 1).clamp(min=0)
-        cache: Any = DynamicCache(config=self._model.config)
+        cache: Any = DynamicCache(config=model.config)
         randoms = [torch.Generator().manual_seed(request.seed) for request in requests]
         rows, made = list(range(len(requests))), 0
         while rows:
             with torch.inference_mode():
-                output = self._model(
+                output = model(
                     input_ids=ids, attention_mask=mask, position_ids=positions, past_key_values=cache, use_cache=True,
                     logits_to_keep=1,
                 )  # fmt: skip
-                chosen = choose(output.logits[:, -1].float(), sampling, [randoms[row] for row in rows])
+                logits = output.logits[:, -1].float()
+                chosen = choose(logits, sampling, [randoms[row] for row in rows])
+                logprobs = _logprobs(logits, chosen, sampling) if sampling.logprobs else [0.0] * len(rows)
             made += 1
             going: list[int] = []
-            for place, (row, token) in enumerate(zip(rows, chosen.tolist(), strict=True)):
+            for place, (row, token, logprob) in enumerate(zip(rows, chosen.tolist(), logprobs, strict=True)):
                 reason = "stop" if token in self._ends else "length" if made == requests[row].limit else None
                 if reason is None:
                     going.append(place)
-                yield row, token, reason
+                yield row, token, logprob, reason
             if len(going) < len(rows):
                 rows = [rows[place] for place in going]
                 kept = torch.tensor(going, dtype=torch.long, device=self._device)
@@ -168,6 +191,12 @@ def choose(logits: torch.Tensor, sampling: Sampling, randoms: Sequence[torch.Gen
         probabilities = torch.zeros_like(probabilities).scatter(-1, order, ordered)
     drawn = [torch.multinomial(row, 1, generator=random) for row, random in zip(probabilities, randoms, strict=True)]
     return torch.cat(drawn).to(logits.device)
+
+
+def _logprobs(logits: torch.Tensor, chosen: torch.Tensor, sampling: Sampling) -> list[float]:
+    """The log-probabilities of the tokens ``chosen``, under the distribution they were drawn from."""
+    known = (logits / (sampling.temperature or 1.0)).log_softmax(-1)
+    return known.gather(-1, chosen[:, None])[:, 0].tolist()
 
 
 def _pad_left(requests: Sequence[Request], device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:

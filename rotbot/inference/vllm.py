@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -31,12 +31,18 @@ from rotbot.inference.requests import (
     stop_ids,
 )
 from rotbot.models.tokenizer import load_tokenizer
+from rotbot.shapes.grammar import trace_grammar
 
 if TYPE_CHECKING:
     from types import TracebackType
 
     from transformers import PreTrainedTokenizerBase
     from vllm import LLM
+
+CPU_BATCH_TOKENS = 8192
+"""The most tokens of prompts that start together on a CPU, unless the context is longer."""
+
+_OUTPUT = "lm_head.weight"
 
 CPU_CACHE_BYTES = 2**29
 """Memory for keys and values on a CPU, unless full contexts need more or ``VLLM_CPU_KVCACHE_SPACE`` (GiB) is set."""
@@ -53,8 +59,8 @@ _CLOSED: list[LLM] = []
 """Shutting one engine down (or losing it to the garbage collector) takes from all others in the process the distributed
 state they share: a closed one waits here for the last."""
 
-Event = tuple[int, list[int], FinishReason | None]
-"""A request's number, its new tokens, and why it ends with them (None: it goes on)."""
+Event = tuple[int, list[int], list[float], FinishReason | None]
+"""A request's number, its new tokens, their log-probabilities if asked for, and why it ends (None: it goes on)."""
 
 
 class VllmEngine:
@@ -82,27 +88,42 @@ class VllmEngine:
         start = time.perf_counter()
         requests = make_requests(self.tokenizer, prompts, sampling, self._context)
         tokens: list[list[int]] = [[] for _ in requests]
+        logprobs: list[list[float]] = [[] for _ in requests]
         done: dict[int, Completion] = {}
-        for number, new, reason in self._run(requests, sampling):
+        for number, new, known, reason in self._run(requests, sampling):
             tokens[number] += new
+            logprobs[number] += known
             if reason is not None:
-                done[number] = completion(self.tokenizer, tokens[number], reason, time.perf_counter() - start)
+                seconds = time.perf_counter() - start
+                done[number] = completion(self.tokenizer, tokens[number], reason, seconds, logprobs[number])
         return [done[number] for number in range(len(requests))]
 
     def stream(self, prompt: Prompt, sampling: Sampling = GREEDY) -> Generator[str, None, Completion]:
         """See :class:`~rotbot.inference.Engine`."""
         start = time.perf_counter()
         request = one_request(self.tokenizer, prompt, sampling, self._context)
-        text, tokens, end = TextStream(self.tokenizer), list[int](), None
-        for _, new, end in self._run([request], sampling):
+        text, tokens, logprobs, end = TextStream(self.tokenizer), list[int](), list[float](), None
+        for _, new, known, end in self._run([request], sampling):
             tokens += new
+            logprobs += known
             shown = new[:-1] if end == "stop" else new
             if piece := "".join([text.push(token) for token in shown]):
                 yield piece
         if piece := text.flush():
             yield piece
         assert end is not None, "a request ends with a reason"
-        return completion(self.tokenizer, tokens, end, time.perf_counter() - start)
+        return completion(self.tokenizer, tokens, end, time.perf_counter() - start, logprobs)
+
+    def update_weights(self, state: Mapping[str, torch.Tensor]) -> None:
+        """See :class:`~rotbot.inference.PolicyEngine`. Nothing is written to disk.
+
+        vLLM keeps an output projection of its own beside a tied embedding, and would silently go on with the old one:
+        so the embedding is sent a second time under that name. Tensors missing or too many raise no error here.
+        """
+        llm = self._open_llm()
+        output = {} if _OUTPUT in state else {_OUTPUT: state["model.embed_tokens.weight"]}
+        llm.collective_rpc("reload_weights", kwargs={"weights_iterator": iter([*state.items(), *output.items()])})
+        llm.reset_prefix_cache()
 
     def close(self) -> None:
         """See :class:`~rotbot.inference.Engine`. The memory is freed when no other engine of vLLM's is open."""
@@ -122,11 +143,14 @@ class VllmEngine:
     ) -> None:
         self.close()
 
-    def _run(self, requests: Sequence[Request], sampling: Sampling) -> Iterator[Event]:
-        """Step vLLM until these requests end. Those still open when the caller stops listening are aborted."""
+    def _open_llm(self) -> LLM:
         if self.llm is None:
             raise InputError("engine: expected an open engine, got one that is closed")
-        engine: Any = self.llm.llm_engine
+        return self.llm
+
+    def _run(self, requests: Sequence[Request], sampling: Sampling) -> Iterator[Event]:
+        """Step vLLM until these requests end. Those still open when the caller stops listening are aborted."""
+        engine: Any = self._open_llm().llm_engine
         numbers: dict[str, int] = {}
         try:
             for number, request in enumerate(requests):
@@ -142,7 +166,7 @@ class VllmEngine:
                         reason = _reason(made.finish_reason)
                         if reason is not None:
                             del numbers[name], self._inbox[name]
-                        yield number, list(made.token_ids), reason
+                        yield number, list(made.token_ids), _logprobs(made), reason
         finally:
             if numbers:
                 engine.abort_request(list(numbers))
@@ -151,7 +175,7 @@ class VllmEngine:
 
     def _parameters(self, request: Request, sampling: Sampling) -> Any:
         from vllm import SamplingParams
-        from vllm.sampling_params import RequestOutputKind
+        from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
 
         return SamplingParams(
             max_tokens=request.limit,
@@ -160,8 +184,15 @@ class VllmEngine:
             seed=request.seed,
             stop_token_ids=self._ends,
             detokenize=False,
+            logprobs=0 if sampling.logprobs else None,  # 0: of the token drawn, and of no other
             output_kind=RequestOutputKind.DELTA,
+            structured_outputs=StructuredOutputsParams(grammar=trace_grammar()) if sampling.constrained else None,
         )
+
+
+def _logprobs(made: Any) -> list[float]:
+    """The log-probabilities of the tokens of an output; none where they were not asked for."""
+    return [known[token].logprob for token, known in zip(made.token_ids, made.logprobs or (), strict=False)]
 
 
 def _drained(news: deque[Any]) -> Iterator[Any]:
@@ -184,6 +215,10 @@ def _load(path: Path, limits: Limits, plan: RunPlan, context: int) -> LLM:
             f"engine: vllm is installed but cannot be imported ({error}); use the engine transformers"
         ) from error
     options: dict[str, Any] = {}
+    if (
+        not plan.gpu
+    ):  # after the first part of a prompt vLLM puts the request's random state back, as only CUDA's can be
+        options |= {"enable_chunked_prefill": False, "max_num_batched_tokens": max(context, CPU_BATCH_TOKENS)}
     if not plan.gpu and "VLLM_CPU_KVCACHE_SPACE" not in os.environ:
         width = 2 if plan.dtype in ("bfloat16", "float16") else 4
         one_context = 2 * limits.layers * limits.kv_heads * limits.head_dim * width * context
@@ -195,9 +230,10 @@ def _load(path: Path, limits: Limits, plan: RunPlan, context: int) -> LLM:
             max_model_len=context,
             enforce_eager=plan.small or not plan.gpu,
             distributed_executor_backend="uni",
-            skip_tokenizer_init=True,
+            skip_tokenizer_init=False,  # a grammar is made of its tokens
             generation_config="vllm",
             disable_log_stats=True,
+            logprobs_mode="processed_logprobs",  # of the distribution that was drawn from
             use_tqdm_on_load=False,
             **options,
         )

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from filelock import FileLock
 
 from rotbot.errors import InputError, OutputError
 from rotbot.hub.fetch import dataset_folder
@@ -65,8 +66,10 @@ class Samples:
         return self.ids[self.offsets[index] : self.offsets[index + 1]]
 
 
-def open_split(dataset: str, name: str, split: str, rows: int | None = None) -> Dataset:
-    """A split of a dataset folder or Hub ID (``owner/name@revision``), at most the first ``rows`` rows.
+def open_split(
+    dataset: str, name: str, split: str, rows: int | None = None, columns: Sequence[str] = ("prompt", "completion")
+) -> Dataset:
+    """``columns`` of a split of a dataset folder or Hub ID (``owner/name@revision``), at most the first ``rows`` rows.
 
     Raises :class:`~rotbot.errors.InputError` that says what is missing: the dataset, the split, the columns, the rows;
     :class:`~rotbot.errors.HubError` where the Hub does not deliver it.
@@ -80,15 +83,15 @@ def open_split(dataset: str, name: str, split: str, rows: int | None = None) -> 
         data: Any = load_dataset(str(folder), name, split=split, cache_dir=_local_cache(folder))
     except (ValueError, OSError) as error:
         raise InputError(f"data.dataset: cannot read {name!r} split {split!r} of {dataset!r}: {error}") from error
-    missing = {"prompt", "completion"} - set(data.column_names)
+    missing = set(columns) - set(data.column_names)
     if missing:
         raise InputError(
-            f"data.dataset: expected the columns prompt and completion, {' and '.join(sorted(missing))} missing; "
+            f"data.dataset: expected the columns {' and '.join(columns)}, {' and '.join(sorted(missing))} missing; "
             f"got {', '.join(data.column_names)}"
         )
     if not len(data):
         raise InputError(f"data.dataset: the split {split!r} of {dataset!r} has no rows")
-    data = data.select_columns(["prompt", "completion"])
+    data = data.select_columns(list(columns))
     return data if rows is None or rows >= len(data) else data.select(range(rows))
 
 
@@ -188,8 +191,21 @@ def prepare(
 ) -> Prepared:  # fmt: skip
     """The tokenizer (``tokenizer``: a folder, or None to train one) and the encoded train and validation splits.
 
-    Kept in the folder ``cache`` and read back from there as long as data and settings are the same.
+    Kept in the folder ``cache`` and read back from there as long as data and settings are the same. Runs that share the
+    folder wait for each other here: each has its own rows in memory when the next one may write.
     """
+    try:
+        cache.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(cache.parent / f".{cache.name}.lock"):
+            return _prepare(cache, dataset, name, tokenizer, vocab_size, max_length, train_rows, validation_rows, note)
+    except OSError as error:
+        raise OutputError(f"data.cache {cache}: the encoded rows cannot be written: {error}") from error
+
+
+def _prepare(
+    cache: Path, dataset: str, name: str, tokenizer: str | None, vocab_size: int, max_length: int,
+    train_rows: int | None, validation_rows: int | None, note: Note | None,
+) -> Prepared:  # fmt: skip
     train = open_split(dataset, name, "train", train_rows)
     validation = open_split(dataset, name, "validation", validation_rows)
     settings = [_identity(train), _identity(validation), tokenizer, vocab_size, max_length]
@@ -202,14 +218,11 @@ def prepare(
             "train": encode(train, learned, max_length, note),
             "validation": encode(validation, learned, max_length),
         }
-        try:
-            with atomic_folder(cache) as folder:
-                learned.save_pretrained(folder / "tokenizer")
-                for split, samples in encoded.items():
-                    save_samples(folder / f"{split}.npz", samples)
-                (folder / marker.name).write_text(json.dumps(key))
-        except OSError as error:
-            raise OutputError(f"data.cache {cache}: the encoded rows cannot be written: {error}") from error
+        with atomic_folder(cache) as folder:
+            learned.save_pretrained(folder / "tokenizer")
+            for split, samples in encoded.items():
+                save_samples(folder / f"{split}.npz", samples)
+            (folder / marker.name).write_text(json.dumps(key))
     folder = dataset_folder(dataset, name)
     return Prepared(
         load_tokenizer(cache / "tokenizer"), load_samples(cache / "train.npz"), load_samples(cache / "validation.npz"),

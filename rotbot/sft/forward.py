@@ -151,9 +151,24 @@ def _head(x_MD: Tensor, scale: Tensor, weight_VD: Tensor, targets_M: Tensor, sha
     return F.cross_entropy(logits, targets_M, reduction="sum"), logits.argmax(-1) == targets_M
 
 
+def _policy_head(
+    x_MD: Tensor, scale: Tensor, weight_VD: Tensor, targets_M: Tensor, shape: _Shape, temperature: float
+) -> tuple[Tensor, Tensor]:
+    """Each target's log-probability at ``temperature``, and the entropy of its distribution (detached)."""
+    logits = F.linear(_norm(x_MD, scale, shape.eps).to(shape.dtype), weight_VD.to(shape.dtype)).float()
+    logprobs_MV = (logits / temperature).log_softmax(-1)
+    known_MV = logprobs_MV.detach()
+    return logprobs_MV.gather(-1, targets_M[:, None])[:, 0], -(known_MV.exp() * known_MV).sum(-1)
+
+
 @lru_cache(maxsize=1)
-def _compiled() -> tuple[Callable[..., Tensor], Callable[..., tuple[Tensor, Tensor]]]:
-    return torch.compile(_block, dynamic=False), torch.compile(_head, dynamic=True)
+def _compiled_block() -> Callable[..., Tensor]:
+    return torch.compile(_block, dynamic=False)
+
+
+@lru_cache(maxsize=2)
+def _compiled_head(head: Callable[..., tuple[Tensor, Tensor]]) -> Callable[..., tuple[Tensor, Tensor]]:
+    return torch.compile(head, dynamic=True)
 
 
 _LAYER_WEIGHTS = {
@@ -208,8 +223,13 @@ class PackedForward:
         """Loss summed over the pack's completion tokens, and for each whether the likeliest token is right."""
         return self.model(pack) if self.through_modules else self.whole(pack)
 
-    def whole(self, pack: Pack) -> tuple[Tensor, Tensor]:
-        """What calling this does."""
+    def logprobs(self, pack: Pack, temperature: float) -> tuple[Tensor, Tensor]:
+        """Each completion token's log-probability at ``temperature``, ``[M]``, and the entropy there (detached), in
+        nats."""
+        return self.model(pack, temperature) if self.through_modules else self.whole(pack, temperature)
+
+    def whole(self, pack: Pack, temperature: float | None = None) -> tuple[Tensor, Tensor]:
+        """What calling this does; with a ``temperature`` what :meth:`logprobs` does."""
         where = self._where(pack)
         embeddings_VD = self.model.get_parameter("tok_embeddings.weight")
         x_ND = F.embedding(pack.tokens_N, embeddings_VD).float()
@@ -217,11 +237,16 @@ class PackedForward:
             x_ND = layer(x_ND, where) if self.through_modules else self.layer(layer, x_ND, where)
         output_VD = embeddings_VD if self.config.tied else self.model.get_parameter("output.weight")
         x_MD = _TakeRows.apply(x_ND, pack.rows_M)
-        return self._loss(x_MD, self.model.get_parameter("norm.scale"), output_VD, pack.targets_M)
+        rows = (x_MD, self.model.get_parameter("norm.scale"), output_VD, pack.targets_M)
+        if temperature is None:
+            losses, correct = zip(*self._parts(_head, *rows), strict=True)
+            return torch.stack(losses).sum(), torch.cat(correct)
+        logprobs, entropies = zip(*self._parts(_policy_head, *rows, temperature), strict=True)
+        return torch.cat(logprobs), torch.cat(entropies)
 
     def layer(self, layer: nn.Module, x_ND: Tensor, where: Mapping[str, Tensor]) -> Tensor:
         """One layer on a pack."""
-        block = _compiled()[0] if self.compile else _block
+        block = _compiled_block() if self.compile else _block
         arguments = (x_ND, _layer_weights(layer), where, self._shape)
         return checkpoint(block, *arguments, use_reentrant=False) if self.recompute else block(*arguments)
 
@@ -230,16 +255,25 @@ class PackedForward:
         c = self.config
         return _Shape(c.heads, c.kv_heads, c.head_dim, c.norm_eps, self.dtype, self.fused_attention, self.lora_scale)
 
-    def _loss(self, x_MD: Tensor, scale: Tensor, weight_VD: Tensor, targets_M: Tensor) -> tuple[Tensor, Tensor]:
-        head = _compiled()[1] if self.compile else _head
+    def _parts(
+        self,
+        head: Callable[..., tuple[Tensor, Tensor]],
+        x_MD: Tensor,
+        scale: Tensor,
+        weight_VD: Tensor,
+        targets_M: Tensor,
+        *more: float,
+    ) -> list[tuple[Tensor, Tensor]]:
+        """What ``head`` says of the rows, in as many parts as :data:`HEAD_LOGITS` asks for."""
+        if self.compile:
+            head = _compiled_head(head)
         rows = max(1, HEAD_LOGITS // len(weight_VD))
         if len(x_MD) <= rows:
-            return head(x_MD, scale, weight_VD, targets_M, self._shape)
-        parts = [
-            checkpoint(head, x, scale, weight_VD, targets, self._shape, use_reentrant=False)
+            return [head(x_MD, scale, weight_VD, targets_M, self._shape, *more)]
+        return [
+            checkpoint(head, x, scale, weight_VD, targets, self._shape, *more, use_reentrant=False)
             for x, targets in zip(x_MD.split(rows), targets_M.split(rows), strict=True)
         ]
-        return torch.stack([loss for loss, _ in parts]).sum(), torch.cat([correct for _, correct in parts])
 
     def _where(self, pack: Pack) -> dict[str, Tensor]:
         half = self.config.head_dim // 2

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Mapping
 from contextlib import redirect_stdout
 from pathlib import Path
 from types import TracebackType
@@ -55,25 +56,29 @@ class Metrics:
             self._track = client
 
     def write(self, progress: Progress) -> None:
-        """Append one line."""
+        """Append a line of supervised training."""
         values: dict[str, float] = {
-            "loss": progress.loss, "lr": progress.lr, "grad_norm": progress.grad_norm,
+            "tokens": progress.tokens, "loss": progress.loss, "lr": progress.lr, "grad_norm": progress.grad_norm,
             "tokens_per_second": progress.tokens_per_second, "epoch": progress.epoch,
         }  # fmt: skip
         if progress.validation is not None:
             values["validation_loss"] = progress.validation.loss
             values["validation_token_accuracy"] = progress.validation.token_accuracy
             values["validation_exact"] = progress.validation.exact
+        self.log(progress.step, values)
+
+    def log(self, step: int, values: Mapping[str, float]) -> None:
+        """Append one line. Raises :class:`~rotbot.errors.OutputError` if it cannot be written."""
         try:
-            self._file.write(json.dumps({"step": progress.step, "tokens": progress.tokens, **values}) + "\n")
+            self._file.write(json.dumps({"step": step, **values}) + "\n")
             self._file.flush()
         except OSError as error:
             raise OutputError(f"{self._file.name}: cannot be written: {error}; checkpoints are whole") from error
         if self._board is not None:
             for name, value in values.items():
-                self._board.add_scalar(name, value, progress.step)
+                self._board.add_scalar(name, value, step)
         if self._track is not None:
-            self._track.log(values, step=progress.step)
+            self._track.log(dict(values), step=step)
 
     def __enter__(self) -> Self:
         return self

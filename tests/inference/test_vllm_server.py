@@ -15,6 +15,7 @@ import pytest
 from rotbot.inference import open_engine
 from rotbot.models import resolve
 from rotbot.problem import Problem
+from rotbot.shapes import ShapeTrace
 
 PROBLEM = Problem("h = x.flatten(1)\ny = (h @ w).relu()", {"x": [2, 4, 8], "w": [32, 5]}, "y")
 
@@ -68,6 +69,26 @@ def test_the_server_writes_what_the_engine_here_writes(served):
     assert data["engine"] == f"embedded at {served}"
     assert data["completion"]["finish_reason"] == "stop"
     assert done.returncode == (0 if data["verdict"]["kind"] == "faithful" else 1)
+
+
+@pytest.mark.slow
+def test_the_server_keeps_the_grammar(served, tmp_path):
+    """At a temperature where the model's own text falls apart."""
+    problems, texts = tmp_path / "problems.jsonl", dict[bool, list[str]]()
+    row = {"code": PROBLEM.code, "args": {name: list(spec.shape) for name, spec in PROBLEM.specs}, "target": "y"}
+    problems.write_text(json.dumps(row) + "\n")
+    for constrained in (False, True):
+        out = tmp_path / f"{constrained}.jsonl"
+        command = [sys.executable, "-m", "rotbot", "predict", "--endpoint", served, "--file", str(problems)]
+        command += ["--out", str(out), "--samples", "16", "--temperature", "3", "--max-tokens", "300"]
+        command += ["--constrained"] if constrained else []
+        subprocess.run(command, env=environment(), check=True, timeout=300)
+        made = json.loads(out.read_text())["completions"]
+        texts[constrained] = [
+            c["text"] if c["finish_reason"] == "stop" else c["text"].rpartition("\n")[0] for c in made
+        ]
+    assert any(ShapeTrace.parse(text).malformed for text in texts[False])
+    assert not any(ShapeTrace.parse(text).malformed for text in texts[True]), texts[True]
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
 """Rows to samples: the same tokens as at inference, nothing cut, every fault named."""
 
 import json
+import multiprocessing
 
 import pytest
 from datasets import Dataset
@@ -109,6 +110,20 @@ def test_rows_that_are_no_chats_are_refused(row):
     good = learn_tokenizer(Dataset.from_list(make_rows()), 300)
     with pytest.raises(InputError, match="expected prompt and completion as lists of chat messages"):
         encode(Dataset.from_list([row]), good, 500)
+
+
+def test_runs_that_share_a_cache_get_each_its_own_rows(tmp_path):
+    """Four at once with different limits: nobody reads what another is writing."""
+    folder = write(tmp_path / "set", make_rows())
+    write(tmp_path / "set", make_rows()[:2], "validation")
+    lengths = prepare(tmp_path / "alone", folder, "sft", None, 300, 500, None, None).train.lengths.tolist()
+    limits = [500, *sorted(lengths, reverse=True)[:3]]
+    context = multiprocessing.get_context("spawn")
+    arguments = [(tmp_path / "shared", folder, "sft", None, 300, limit, None, None) for limit in limits]
+    with context.Pool(len(limits)) as pool:
+        made = pool.starmap(prepare, arguments)
+    for limit, prepared in zip(limits, made, strict=True):
+        assert prepared.train.lengths.tolist() == [length for length in lengths if length <= limit]
 
 
 def test_prepared_data_is_kept_until_data_or_settings_change(tmp_path):

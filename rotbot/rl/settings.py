@@ -1,0 +1,113 @@
+"""What a GRPO run is made of: frozen dataclasses, read from a recipe."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from rotbot.errors import ConfigError
+from rotbot.inference.engine import KINDS
+from rotbot.rewards.rubric import rubric_named
+from rotbot.rl.config import LossConfig
+from rotbot.sft.config import OptimizerSection
+
+ADVANTAGES = ("outcome", "process")
+
+
+@dataclass(frozen=True, slots=True)
+class CurriculumSection:
+    """Which prompts a step is made of.
+
+    Levels are drawn by how much there is to learn, ``p (1 - p) + floor`` for a measured pass rate of ``p``; the rate is
+    an average in which the newest group counts ``memory``. Groups whose rewards are all equal are replaced by others in
+    up to ``replace`` more rounds. When the pass rates of all levels are above ``saturated``, a new level is opened: its
+    problems are two of the dataset composed, then three, up to ``most_parts``.
+    """
+
+    floor: float = 0.05
+    memory: float = 0.1
+    replace: int = 1
+    saturated: float = 0.9
+    most_parts: int = 3
+
+    def __post_init__(self) -> None:
+        _expect(self.floor > 0, "curriculum.floor", "a positive number", self.floor)
+        _expect(0 < self.memory <= 1, "curriculum.memory", "above 0, at most 1", self.memory)
+        _expect(self.replace >= 0, "curriculum.replace", "0 or more", self.replace)
+        _expect(0 < self.saturated <= 1, "curriculum.saturated", "above 0, at most 1", self.saturated)
+        _expect(self.most_parts >= 1, "curriculum.most_parts", "1 or more", self.most_parts)
+
+
+def _optimizer() -> OptimizerSection:
+    return OptimizerSection(name="adamw", lr=1e-4, other_lr=1e-4, beta2=0.95, weight_decay=0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class GrpoConfig:
+    """A whole run. ``model`` is a folder, a Hub ID or ``embedded``, ``dataset`` a folder or Hub ID with the
+    configuration ``rl``, ``output`` the run's folder.
+
+    Each of ``steps`` optimizer steps is made of ``groups`` prompts with ``samples`` completions of at most
+    ``max_tokens`` tokens each, drawn at ``temperature``; prompts longer than ``max_prompt`` tokens are left out.
+    ``rubric`` is a preset's name. ``advantages`` is ``outcome`` (one number a completion) or ``process`` (from the
+    rewards of the steps still to come); with ``gate`` nothing after a completion's first false step is encouraged.
+    The ratio of the loss is to the sampler's policy, so it corrects what is off policy; with ``loss.truncate_is`` it is
+    to the trainer's own, and the truncated weight corrects.
+
+    ``max_policy_age`` (of the runner ``monarch``) is how many updates behind the weights may be that a completion was
+    drawn with; 0 is synchronous. ``engine`` is that of generation. ``eval_every``, ``save_every`` and ``sample_every``
+    count steps; ``eval_rows`` validation problems are answered greedily at the start, the end and in between.
+    ``precision``, ``compile``, ``threads`` and ``save_dtype`` are as in :class:`~rotbot.sft.config.SftConfig`.
+    """
+
+    model: str = "embedded"
+    dataset: str = ""
+    output: str = "runs/grpo"
+    seed: int = 0
+    rubric: str = "faithful"
+    advantages: str = "outcome"
+    gate: bool = True
+    steps: int = 100
+    groups: int = 8
+    samples: int = 8
+    max_tokens: int = 384
+    max_prompt: int = 384
+    temperature: float = 1.0
+    max_policy_age: int = 0
+    engine: str = "auto"
+    warmup: int = 5
+    pack_tokens: int = 4096
+    precision: str = "auto"
+    compile: bool = True
+    threads: int = 0
+    save_dtype: str = "bfloat16"
+    eval_rows: int = 200
+    eval_every: int = 50
+    save_every: int = 10
+    sample_every: int = 10
+    tensorboard: bool = True
+    trackio: str | None = None
+    loss: LossConfig = field(default_factory=LossConfig)
+    optimizer: OptimizerSection = field(default_factory=_optimizer)
+    curriculum: CurriculumSection = field(default_factory=CurriculumSection)
+
+    def __post_init__(self) -> None:
+        _expect(bool(self.dataset), "dataset", "a folder or Hub ID", self.dataset or "none")
+        rubric_named(self.rubric)
+        _expect(self.advantages in ADVANTAGES, "advantages", f"one of {', '.join(ADVANTAGES)}", self.advantages)
+        _expect(self.engine in KINDS, "engine", f"one of {', '.join(KINDS)}", self.engine)
+        precisions = ("auto", "bfloat16", "float32")
+        _expect(self.precision in precisions, "precision", f"one of {', '.join(precisions)}", self.precision)
+        _expect(self.save_dtype in precisions[1:], "save_dtype", "bfloat16 or float32", self.save_dtype)
+        _expect(self.samples >= 2, "samples", "2 or more", self.samples)
+        _expect(self.temperature > 0, "temperature", "a positive number", self.temperature)
+        for name in ("steps", "groups", "max_tokens", "max_prompt", "eval_every", "save_every", "sample_every"):
+            _expect(getattr(self, name) >= 1, name, "1 or more", getattr(self, name))
+        for name in ("max_policy_age", "warmup", "threads", "eval_rows"):
+            _expect(getattr(self, name) >= 0, name, "0 or more", getattr(self, name))
+        longest = self.max_prompt + self.max_tokens
+        _expect(self.pack_tokens >= longest, "pack_tokens", f"max_prompt + max_tokens = {longest}", self.pack_tokens)
+
+
+def _expect(holds: bool, key: str, expected: str, got: object) -> None:
+    if not holds:
+        raise ConfigError(f"{key}: expected {expected}, got {got}")
