@@ -87,7 +87,7 @@ def test_shipped_recipes_of_datasets_are_valid():
     ("text", "message"),
     [
         ("rows: 5\nlevel: 3", "unknown key 'level'; did you mean 'levels'"),
-        ("work: some", "work: expected arithmetic or full or null, got 'some'"),
+        ("work: some", "work: expected arithmetic or full or named or null, got 'some'"),
         ("levels: 3-1", "expected a range that rises, got '3-1'"),
         ("eval_rows: -1", "eval_rows: expected 0 or more, got -1"),
     ],

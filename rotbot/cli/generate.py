@@ -50,7 +50,7 @@ def generate(
         typer.Option("--symbolic", min=0, max=1, help="Share of problems with named sizes.", show_default="0.01"),
     ] = None,
     work: Annotated[
-        str | None, typer.Option("--work", metavar="MODE", help="Write the work of steps: arithmetic, or full.")
+        str | None, typer.Option("--work", metavar="MODE", help="Write the work of steps: arithmetic, full or named.")
     ] = None,
     eval_rows: Annotated[
         int | None,

@@ -23,7 +23,7 @@ def grpo(
     from rotbot.recipes import find_recipe
     from rotbot.rl.settings import GrpoConfig
 
-    settings = build(GrpoConfig, apply_overrides(read_yaml(find_recipe(config)), overrides or []))
+    settings = build(GrpoConfig, apply_overrides(read_yaml(find_recipe(config, "grpo")), overrides or []))
 
     from rotbot.rl.report import run_with_progress
 

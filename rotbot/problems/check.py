@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from math import prod, sqrt
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -304,7 +304,7 @@ def _check_determinism(report: Report, files: list[tuple[Place, Path]], sample: 
         for row in group.take(list(range(0, len(group), stride))[:per_file]).to_pylist():
             kind = _kind_of(place, row, any(a["dims"] for a in row["args"]))
             levels = (*OUTSIDE.get(place.split, ()), *LEVELS)  # a row of the benchmark may be of the main stream, too
-            modes: tuple[Mode | None, ...] = (None, "arithmetic", "full")
+            modes: tuple[Mode | None, ...] = (None, *get_args(Mode))
             items = [make_item(row["seed"], level, kind) for level in levels if level.number == row["level"]]
             made = [make_row(item, work) for item in items for work in modes]
             report.regenerated += 1

@@ -66,7 +66,7 @@ class Recipe:
         if self.eval_rows is not None and self.eval_rows < 0:
             raise InputError(f"eval_rows: expected 0 or more, got {self.eval_rows}")
         if self.work is not None and self.work not in MODES:
-            raise InputError(f"work: expected {' or '.join(MODES)}, got {self.work!r:.40}")
+            raise InputError(f"work: expected one of {', '.join(MODES)}, got {self.work!r:.40}")
         together = self.wrong + self.idioms + self.symbolic
         if together > 1:
             raise InputError(f"wrong, idioms and symbolic: expected at most 1 together, got {together}")

@@ -1,4 +1,5 @@
-"""Recipes shipped with the package: YAML files that ``--config`` takes by name, of training runs and of datasets."""
+"""Recipes shipped with the package: YAML files that ``--config`` takes by name, of fine-tuning, of reinforcement
+learning and of datasets."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ from typing import Literal
 
 from rotbot.errors import ConfigError
 
-Kind = Literal["training", "datasets"]
+Kind = Literal["training", "grpo", "datasets"]
 
 
 def _folder(kind: Kind) -> Path:

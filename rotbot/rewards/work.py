@@ -13,7 +13,7 @@ from typing import Literal
 from rotbot.shapes.equations import holds
 from rotbot.shapes.text import parse_int, parse_shape
 from rotbot.shapes.trace import Shape, ShapeTrace
-from rotbot.shapes.work_names import variables
+from rotbot.shapes.work_names import results, variables
 
 Kind = Literal["equation", "line", "binding"]
 Verdict = Literal["right", "wrong", "unreadable"]
@@ -51,8 +51,9 @@ def check_work(claimed: ShapeTrace, truth: ShapeTrace | None = None) -> Work:
     """Judge every work item of ``claimed``. Never raises on what a model wrote; linear time.
 
     Equations are calculated: ``3*8 = 24``, ``(9 + 2)//3 = 11//3 = 3``. ``line 3`` must be the line of the step with the
-    same number in ``truth``, and ``x = [2, 3]`` what that variable holds there before the step. ``truth`` is the
-    program's trace (of :func:`rotbot.trace`, not read from text); without one ``claimed`` must be such a trace.
+    same number in ``truth``, and ``x = [2, 3]`` what that variable holds there before the step, or gets by it.
+    ``truth`` is the program's trace (of :func:`rotbot.trace`, not read from text); without one ``claimed`` must be such
+    a trace.
     """
     known = claimed if truth is None else truth
     items: list[WorkItem] = []
@@ -66,13 +67,16 @@ def check_work(claimed: ShapeTrace, truth: ShapeTrace | None = None) -> Work:
     return Work(tuple(items))
 
 
-def _places(truth: ShapeTrace) -> Iterator[tuple[int | None, dict[str, Shape]]]:
-    """For each true step its source line and the shapes of the variables before it."""
-    for step, names in zip(truth.steps, variables(truth), strict=True):
-        yield step.line, {name: truth.nodes[ref.node].shape(ref.path) for name, ref in names.items()}
+def _places(truth: ShapeTrace) -> Iterator[tuple[int | None, dict[str, set[Shape]]]]:
+    """For each true step its source line, and the shapes that each variable has before it or by it."""
+    for step, names, made in zip(truth.steps, variables(truth), results(truth), strict=True):
+        shapes: dict[str, set[Shape]] = {}
+        for name, ref in [*names.items(), *made.items()]:
+            shapes.setdefault(name, set()).add(truth.nodes[ref.node].shape(ref.path))
+        yield step.line, shapes
 
 
-def _judge(text: str, line: int | None, shapes: dict[str, Shape]) -> tuple[Kind | None, bool | None]:
+def _judge(text: str, line: int | None, shapes: dict[str, set[Shape]]) -> tuple[Kind | None, bool | None]:
     if text.startswith("line "):
         number = parse_int(text[len("line ") :])
         if number is None or text != f"line {number}":
@@ -83,6 +87,6 @@ def _judge(text: str, line: int | None, shapes: dict[str, Shape]) -> tuple[Kind 
         shape = parse_shape(shape_text)
         if shape is None or len(name) > _MAX_NAME or not name.isidentifier():
             return None, None
-        return "binding", shapes.get(name) == shape
+        return "binding", shape in shapes.get(name, ())
     right = holds(text)
     return (None, None) if right is None else ("equation", right)

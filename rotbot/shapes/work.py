@@ -9,12 +9,13 @@ are in the files named ``work_*``, the spelling of a calculation is that of :mod
 work follows from its call alone, so there is one spelling for each step. No torch: traces are plain data.
 
 ``full`` work starts with where the step stands: its source line, then the variables that hold its inputs
-(``line 3, x = [2, 3, 8], 2*3 = 6``).
+(``line 3, x = [2, 3, 8], 2*3 = 6``). ``named`` work ends with the variables that get the step's result
+(``2*3 = 6, y = [6, 8]``): a later step that reads one finds its shape beside its name.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Literal, get_args
 
@@ -23,12 +24,12 @@ from rotbot.shapes.text import render_shape
 from rotbot.shapes.trace import Node, Ref, ShapeTrace, Step
 from rotbot.shapes.work_call import Call, Operand
 from rotbot.shapes.work_layers import LAYERS
-from rotbot.shapes.work_names import variables
+from rotbot.shapes.work_names import results, variables
 from rotbot.shapes.work_pieces import PIECES, primitive_work
 from rotbot.shapes.work_regroup import REGROUPING, rejected_work
 from rotbot.shapes.work_sizes import SIZES
 
-Mode = Literal["arithmetic", "full"]
+Mode = Literal["arithmetic", "full", "named"]
 MODES: tuple[str, ...] = get_args(Mode)
 
 _RULES: dict[str, Callable[[Call], list[str]]] = {**REGROUPING, **PIECES, **SIZES, **LAYERS}
@@ -37,16 +38,19 @@ _RULES: dict[str, Callable[[Call], list[str]]] = {**REGROUPING, **PIECES, **SIZE
 def with_work(trace: ShapeTrace, mode: Mode = "arithmetic") -> ShapeTrace:
     """The trace with the work of every step. A trace that was read back from text, without nodes, stays as it is.
 
-    ``arithmetic`` writes equations alone, ``full`` the source line and the bindings of the inputs before them. Raises
-    :class:`~rotbot.errors.InputError` for an unknown mode.
+    ``arithmetic`` writes equations alone, ``full`` the source line and the bindings of the inputs before them,
+    ``named`` the variables that get the result after them. Raises :class:`~rotbot.errors.InputError` for an unknown
+    mode.
     """
     if mode not in MODES:
-        raise InputError(f"work: expected {' or '.join(MODES)}, got {mode!r:.40}")
+        raise InputError(f"work: expected one of {', '.join(MODES)}, got {mode!r:.40}")
     if not trace.nodes:
         return trace
     works = [equations(trace.nodes, step) for step in trace.steps]
     if mode == "full":
         works = [[*place, *work] for place, work in zip(_places(trace), works, strict=True)]
+    elif mode == "named":
+        works = [[*work, *_named(trace, names)] for names, work in zip(results(trace), works, strict=True)]
     steps = [replace(step, work=tuple(work)) for step, work in zip(trace.steps, works, strict=True)]
     return replace(trace, steps=tuple(steps))
 
@@ -97,6 +101,10 @@ def _places(trace: ShapeTrace) -> list[list[str]]:
             shown = step.node
         places.append(items)
     return places
+
+
+def _named(trace: ShapeTrace, names: Mapping[str, Ref]) -> list[str]:
+    return [f"{name} = {render_shape(trace.nodes[ref.node].shape(ref.path))}" for name, ref in names.items()]
 
 
 def _refs(value: Any) -> Iterator[Ref]:

@@ -1,4 +1,4 @@
-"""Which variable holds which result before each step of a program."""
+"""Which variable holds which result before each step of a program, and which ones a step's result goes to."""
 
 from __future__ import annotations
 
@@ -33,6 +33,22 @@ def variables(trace: ShapeTrace) -> Iterator[dict[str, Ref]]:
                 _record(held, number, trace.nodes[number])
         done = max(done, end)
         yield held
+
+
+def results(trace: ShapeTrace) -> list[dict[str, Ref]]:
+    """For each step the variables that its result, or a part of it, is assigned to at once.
+
+    Of the primitives that one operation is shown as, that is the last one.
+    """
+    bound: dict[int, dict[str, Ref]] = {}
+    for binding in trace.bindings:
+        if binding.ref is not None and binding.since == binding.ref.node + 1:
+            bound.setdefault(binding.ref.node, {})[binding.name] = binding.ref
+    last = {step.node: index for index, step in enumerate(trace.steps) if step.node is not None}
+    return [
+        bound.get(step.node, {}) if step.node is not None and last[step.node] == index and step.reason is None else {}
+        for index, step in enumerate(trace.steps)
+    ]
 
 
 def _record(held: dict[str, Ref], number: int, node: Node) -> None:

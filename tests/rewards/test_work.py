@@ -140,7 +140,7 @@ def verdicts(truth: ShapeTrace, *work: str) -> list[list[str]]:
         ("y = [2, 24]", "binding right"),
         ("x = [2, 3, 8]", "binding right"),
         ("y = [2, 12]", "binding wrong"),
-        ("a = [2, 12]", "binding wrong"),
+        ("a = [2, 12]", "binding right"),
         ("z = [2, 36]", "binding wrong"),
         ("nobody = [2]", "binding wrong"),
         ("y = [2,24]", "None unreadable"),
@@ -156,9 +156,11 @@ def test_items(truth: ShapeTrace, item: str, verdict: str) -> None:
     assert verdicts(truth, "line 1", item, "line 3")[1] == [verdict]
 
 
-def test_a_variable_holds_a_shape_from_its_assignment_on(truth: ShapeTrace) -> None:
+def test_a_variable_holds_a_shape_from_the_step_on_that_it_gets_it_by(truth: ShapeTrace) -> None:
     found = verdicts(truth, "y = [2, 24]", "y = [2, 24], a = [2, 12]", "b = [2, 12], a = [2, 12], y = [2, 24]")
-    assert found == [["binding wrong"], ["binding right", "binding wrong"], ["binding right"] * 3]
+    assert found == [["binding right"], ["binding right"] * 2, ["binding right"] * 3]
+    early = verdicts(truth, "a = [2, 12]", "z = [2, 36]", "z = [2, 36]")
+    assert early == [["binding wrong"], ["binding wrong"], ["binding right"]]
 
 
 def test_counts_stand_beside_the_verdict_on_steps(truth: ShapeTrace) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from rotbot.config import apply_overrides, build, read_yaml
 from rotbot.errors import ConfigError, InputError
-from rotbot.recipes import find_recipe
+from rotbot.recipes import find_recipe, list_recipes
 from rotbot.rl.settings import GrpoConfig
 from tests.rl.runs import make_config
 
@@ -34,7 +34,7 @@ def test_an_unknown_rubric_is_refused():
         make_config("dataset=x", "rubric=strict")
 
 
-@pytest.mark.parametrize("name", ["tiny-grpo", "qwen3-4b-thinking-grpo"])
+@pytest.mark.parametrize("name", list_recipes("grpo"))
 def test_shipped_recipes_fit(name):
-    config = build(GrpoConfig, apply_overrides(read_yaml(find_recipe(name)), ["dataset=x"]))
+    config = build(GrpoConfig, apply_overrides(read_yaml(find_recipe(name, "grpo")), ["dataset=x"]))
     assert config.max_policy_age == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import islice
+from typing import get_args
 
 import pytest
 import xgrammar
@@ -13,6 +14,7 @@ from rotbot.problem import Problem
 from rotbot.problems import LEVELS, stream
 from rotbot.shapes import ShapeTrace, with_work
 from rotbot.shapes.grammar import MOST_STEPS, trace_grammar
+from rotbot.shapes.work import Mode
 from tests.memorized import tokenizer
 
 
@@ -30,7 +32,7 @@ def accepts():
 
 
 @pytest.mark.parametrize("level", LEVELS, ids=lambda level: f"level {level.number}")
-@pytest.mark.parametrize("work", [None, "arithmetic", "full"])
+@pytest.mark.parametrize("work", [None, *get_args(Mode)])
 def test_what_is_rendered_is_in_the_grammar(accepts, level, work):
     for problem in islice(stream(8, levels=(level,)), 12):
         truth = problem.truth() if work is None else with_work(problem.truth(), work)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import re
+from dataclasses import replace
 from itertools import islice
+from typing import get_args
 
 import pytest
 import torch
@@ -17,6 +19,7 @@ from rotbot.problems import stream
 from rotbot.rewards import check_work
 from rotbot.shapes import ShapeTrace, Step, with_work, work
 from rotbot.shapes.equations import Paper, holds, product_sides, quotient_sides
+from rotbot.shapes.work import Mode
 from tests.shapes import opinfo
 from tests.shapes.programs import Program, programs
 
@@ -228,8 +231,8 @@ def test_every_equation_of_generated_programs_is_true(traces: list[ShapeTrace]) 
     assert len(equations) > 150
     assert [item for item in equations if not true_by_python(item)] == []
     for trace in traces:
-        assert check_work(with_work(trace)).mistakes == ()
-        assert check_work(with_work(trace, "full")).mistakes == ()
+        for mode in get_args(Mode):
+            assert check_work(with_work(trace, mode)).mistakes == ()
 
 
 def from_nowhere(step: Step) -> set[str]:
@@ -270,7 +273,7 @@ def test_torchs_own_samples_have_true_work() -> None:
 
 def test_work_reads_back_and_changes_nothing_else(traces: list[ShapeTrace]) -> None:
     for trace in traces[:60]:
-        for mode in ("arithmetic", "full"):
+        for mode in get_args(Mode):
             worked = with_work(trace, mode)
             assert ShapeTrace.parse(worked.render()) == worked
             assert ShapeTrace.parse(worked.completion()).completion() == worked.completion()
@@ -280,9 +283,9 @@ def test_work_reads_back_and_changes_nothing_else(traces: list[ShapeTrace]) -> N
 
 
 @settings(max_examples=100, deadline=None)
-@given(programs())
-def test_right_and_wrong_programs_have_true_work_that_reads_back(program: Program) -> None:
-    worked = with_work(rotbot.trace(program.code, program.args), "full")
+@given(programs(), st.sampled_from(get_args(Mode)))
+def test_right_and_wrong_programs_have_true_work_that_reads_back(program: Program, mode: Mode) -> None:
+    worked = with_work(rotbot.trace(program.code, program.args), mode)
     assert ShapeTrace.parse(worked.render()) == worked
     assert check_work(worked).mistakes == ()
 
@@ -320,6 +323,32 @@ def test_variables_of_functions_and_loops() -> None:
     ]
 
 
+def test_named_work_ends_with_the_variables_that_get_the_result() -> None:
+    code = "q, k = x.chunk(2, dim=1)\nx = q @ k.mT\ny = (x + x)[None, ::2]\ny.unsqueeze_(0)\nz = y.flatten()\nw = z"
+    code += "\nq[0] = 1"
+    trace = with_work(rotbot.trace(code, {"x": [2, 10, 32]}), "named")
+    assert [", ".join(step.work) for step in trace.steps] == [
+        "10//2 = 5, q = [2, 5, 32], k = [2, 5, 32]",
+        "",
+        "x = [2, 5, 5]",
+        "",
+        "",
+        "2//2 = 1, y = [1, 1, 5, 5]",
+        "",
+        "5*5 = 25, z = [25], w = [25]",
+        "",
+    ]
+
+
+def test_a_result_is_judged_by_what_its_variable_gets() -> None:
+    trace = rotbot.trace("x = x.flatten()\ny = x[:2]", {"x": [2, 3]})
+    for item, right in (("x = [6]", True), ("x = [2, 3]", True), ("x = [3]", False), ("y = [6]", False)):
+        claimed = replace(trace, steps=(replace(trace.steps[0], work=(item,)), *trace.steps[1:]))
+        assert (check_work(claimed, trace).mistakes == ()) == right, item
+    claimed = replace(trace, steps=(trace.steps[0], replace(trace.steps[1], work=("x = [2, 3]",))))
+    assert len(check_work(claimed, trace).mistakes) == 1, "what x was before it was bound anew"
+
+
 def test_rejected_steps_and_modes() -> None:
     trace = rotbot.trace("y = x.relu()\nz = y.view(4, -1)", {"x": [2, 7]})
     assert with_work(trace, "full").render().splitlines()[1] == (
@@ -327,7 +356,7 @@ def test_rejected_steps_and_modes() -> None:
     )
     read = ShapeTrace.parse(trace.render())
     assert with_work(read) is read
-    with pytest.raises(InputError, match="work: expected arithmetic or full, got 'all'"):
+    with pytest.raises(InputError, match="work: expected one of arithmetic, full, named, got 'all'"):
         with_work(trace, "all")  # pyright: ignore[reportArgumentType]
 
 
