@@ -194,20 +194,22 @@ def prepare(
     Kept in the folder ``cache`` and read back from there as long as data and settings are the same. Runs that share the
     folder wait for each other here: each has its own rows in memory when the next one may write.
     """
+    train = open_split(dataset, name, "train", train_rows)
+    validation = open_split(dataset, name, "validation", validation_rows)
+    folder = dataset_folder(dataset, name)
+    revision = folder.name if folder.parent.name == "snapshots" else None
     try:
         cache.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(cache.parent / f".{cache.name}.lock"):
-            return _prepare(cache, dataset, name, tokenizer, vocab_size, max_length, train_rows, validation_rows, note)
+            return _prepare(cache, train, validation, tokenizer, vocab_size, max_length, revision, note)
     except OSError as error:
         raise OutputError(f"data.cache {cache}: the encoded rows cannot be written: {error}") from error
 
 
 def _prepare(
-    cache: Path, dataset: str, name: str, tokenizer: str | None, vocab_size: int, max_length: int,
-    train_rows: int | None, validation_rows: int | None, note: Note | None,
+    cache: Path, train: Dataset, validation: Dataset, tokenizer: str | None, vocab_size: int, max_length: int,
+    revision: str | None, note: Note | None,
 ) -> Prepared:  # fmt: skip
-    train = open_split(dataset, name, "train", train_rows)
-    validation = open_split(dataset, name, "validation", validation_rows)
     settings = [_identity(train), _identity(validation), tokenizer, vocab_size, max_length]
     key = hashlib.sha256(json.dumps(settings).encode()).hexdigest()
     marker = cache / "key.json"
@@ -223,11 +225,12 @@ def _prepare(
             for split, samples in encoded.items():
                 save_samples(folder / f"{split}.npz", samples)
             (folder / marker.name).write_text(json.dumps(key))
-    folder = dataset_folder(dataset, name)
     return Prepared(
-        load_tokenizer(cache / "tokenizer"), load_samples(cache / "train.npz"), load_samples(cache / "validation.npz"),
-        folder.name if folder.parent.name == "snapshots" else None,
-    )  # fmt: skip
+        load_tokenizer(cache / "tokenizer"),
+        load_samples(cache / "train.npz"),
+        load_samples(cache / "validation.npz"),
+        revision,
+    )
 
 
 def _identity(data: Dataset) -> list[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -11,6 +12,12 @@ from rotbot.rl.buffer import ReplayBuffer, StaleGroup, StepGroups
 from rotbot.rl.episodes import Group, Task
 from rotbot.rl.rollout import evaluate_response
 from tests.memorized import ANSWERS, RIGHT
+
+
+def run_alone(coroutine):
+    """In a thread of its own: this one may still carry the event loop of the browser tests' Playwright."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, coroutine).result()
 
 
 def group(version=0, number=0, texts=(ANSWERS[RIGHT], "no idea")):
@@ -65,7 +72,7 @@ def test_no_more_steps_are_open_than_the_age_allows_and_none_is_older(age):
         await drawing
         return max(ages), most
 
-    assert asyncio.run(run()) == (age, age + 1)
+    assert run_alone(run()) == (age, age + 1)
 
 
 @pytest.mark.parametrize(("drawn", "now"), [(2, 4), (5, 4)])
@@ -79,4 +86,4 @@ def test_what_is_too_old_or_from_the_future_is_refused_with_the_numbers(drawn, n
         rf"expected 0 to 1 updates, got {now - drawn}: group 9 was drawn at version {drawn}, the policy is at {now}"
     )
     with pytest.raises(StaleGroup, match=message):
-        asyncio.run(run())
+        run_alone(run())
