@@ -25,7 +25,7 @@ PROBLEMS, TOKENS, SEED = 256, 512, 424_242
 WAYS = ("generate, batches of 1", "generate, batches of 16", "generate, batches of 64", "transformers", "vllm")
 LEAST = 3.0
 """How many times the rate of transformers' best way vLLM must reach."""
-REPEATS = 5
+REPEATS = 3
 SNIPPET = ("-c", "y = (x @ w).relu()", "--arg", "x=2,3", "--arg", "w=3,4")
 
 
