@@ -137,3 +137,9 @@ def _number(text: str) -> float | None:
         return float(text)
     except ValueError:
         return None
+
+
+def expect(holds: bool, key: str, expected: str, got: object) -> None:
+    """Raise :class:`~rotbot.errors.ConfigError` about the setting ``key`` unless ``holds``."""
+    if not holds:
+        raise ConfigError(f"{key}: expected {expected}, got {got}")

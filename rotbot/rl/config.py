@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rotbot.errors import ConfigError
+from rotbot.config import expect
 
 PUBLISHED_CLIP = {
     "grpo": (0.2, 0.2),
@@ -44,16 +44,18 @@ class LossConfig:
     max_length: int | None = None
 
     def __post_init__(self) -> None:
-        _expect(self.kind in PUBLISHED_CLIP, "kind", f"one of {', '.join(PUBLISHED_CLIP)}", self.kind)
+        expect(self.kind in PUBLISHED_CLIP, "loss.kind", f"one of {', '.join(PUBLISHED_CLIP)}", self.kind)
         low, high = self.clip_range
-        _expect(0 < low <= 1, "clip_low", "above 0, at most 1", low)
-        _expect(high > 0, "clip_high", "a positive number", high)
-        _expect(self.beta >= 0, "beta", "0 or more", self.beta)
-        _expect(self.kl in KL_ESTIMATORS, "kl", f"one of {', '.join(KL_ESTIMATORS)}", self.kl)
-        _expect(self.truncate_is is None or self.truncate_is > 0, "truncate_is", "a positive number", self.truncate_is)
+        expect(0 < low <= 1, "loss.clip_low", "above 0, at most 1", low)
+        expect(high > 0, "loss.clip_high", "a positive number", high)
+        expect(self.beta >= 0, "loss.beta", "0 or more", self.beta)
+        expect(self.kl in KL_ESTIMATORS, "loss.kl", f"one of {', '.join(KL_ESTIMATORS)}", self.kl)
+        expect(
+            self.truncate_is is None or self.truncate_is > 0, "loss.truncate_is", "a positive number", self.truncate_is
+        )
         if self.kind == "dr_grpo" or self.max_length is not None:
             expected = "the most tokens of a completion, at least 1"
-            _expect(self.max_length is not None and self.max_length >= 1, "max_length", expected, self.max_length)
+            expect(self.max_length is not None and self.max_length >= 1, "loss.max_length", expected, self.max_length)
 
     @property
     def clip_range(self) -> tuple[float, float]:
@@ -70,8 +72,3 @@ class LossConfig:
     def drop_equal_groups(self) -> bool:
         """Whether groups without a difference in reward are replaced before the loss: in DAPO (dynamic sampling)."""
         return self.kind == "dapo"
-
-
-def _expect(holds: bool, key: str, expected: str, got: object) -> None:
-    if not holds:
-        raise ConfigError(f"loss.{key}: expected {expected}, got {got}")

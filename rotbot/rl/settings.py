@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from rotbot.errors import ConfigError
+from rotbot.config import expect
 from rotbot.inference.engine import KINDS
 from rotbot.rewards.rubric import rubric_named
 from rotbot.rl.config import LossConfig
@@ -30,11 +30,11 @@ class CurriculumSection:
     most_parts: int = 3
 
     def __post_init__(self) -> None:
-        _expect(self.floor > 0, "curriculum.floor", "a positive number", self.floor)
-        _expect(0 < self.memory <= 1, "curriculum.memory", "above 0, at most 1", self.memory)
-        _expect(self.replace >= 0, "curriculum.replace", "0 or more", self.replace)
-        _expect(0 < self.saturated <= 1, "curriculum.saturated", "above 0, at most 1", self.saturated)
-        _expect(self.most_parts >= 1, "curriculum.most_parts", "1 or more", self.most_parts)
+        expect(self.floor > 0, "curriculum.floor", "a positive number", self.floor)
+        expect(0 < self.memory <= 1, "curriculum.memory", "above 0, at most 1", self.memory)
+        expect(self.replace >= 0, "curriculum.replace", "0 or more", self.replace)
+        expect(0 < self.saturated <= 1, "curriculum.saturated", "above 0, at most 1", self.saturated)
+        expect(self.most_parts >= 1, "curriculum.most_parts", "1 or more", self.most_parts)
 
 
 def _optimizer() -> OptimizerSection:
@@ -91,23 +91,18 @@ class GrpoConfig:
     curriculum: CurriculumSection = field(default_factory=CurriculumSection)
 
     def __post_init__(self) -> None:
-        _expect(bool(self.dataset), "dataset", "a folder or Hub ID", self.dataset or "none")
+        expect(bool(self.dataset), "dataset", "a folder or Hub ID", self.dataset or "none")
         rubric_named(self.rubric)
-        _expect(self.advantages in ADVANTAGES, "advantages", f"one of {', '.join(ADVANTAGES)}", self.advantages)
-        _expect(self.engine in KINDS, "engine", f"one of {', '.join(KINDS)}", self.engine)
+        expect(self.advantages in ADVANTAGES, "advantages", f"one of {', '.join(ADVANTAGES)}", self.advantages)
+        expect(self.engine in KINDS, "engine", f"one of {', '.join(KINDS)}", self.engine)
         precisions = ("auto", "bfloat16", "float32")
-        _expect(self.precision in precisions, "precision", f"one of {', '.join(precisions)}", self.precision)
-        _expect(self.save_dtype in precisions[1:], "save_dtype", "bfloat16 or float32", self.save_dtype)
-        _expect(self.samples >= 2, "samples", "2 or more", self.samples)
-        _expect(self.temperature > 0, "temperature", "a positive number", self.temperature)
+        expect(self.precision in precisions, "precision", f"one of {', '.join(precisions)}", self.precision)
+        expect(self.save_dtype in precisions[1:], "save_dtype", "bfloat16 or float32", self.save_dtype)
+        expect(self.samples >= 2, "samples", "2 or more", self.samples)
+        expect(self.temperature > 0, "temperature", "a positive number", self.temperature)
         for name in ("steps", "groups", "max_tokens", "max_prompt", "eval_every", "save_every", "sample_every"):
-            _expect(getattr(self, name) >= 1, name, "1 or more", getattr(self, name))
+            expect(getattr(self, name) >= 1, name, "1 or more", getattr(self, name))
         for name in ("max_policy_age", "warmup", "threads", "eval_rows"):
-            _expect(getattr(self, name) >= 0, name, "0 or more", getattr(self, name))
+            expect(getattr(self, name) >= 0, name, "0 or more", getattr(self, name))
         longest = self.max_prompt + self.max_tokens
-        _expect(self.pack_tokens >= longest, "pack_tokens", f"max_prompt + max_tokens = {longest}", self.pack_tokens)
-
-
-def _expect(holds: bool, key: str, expected: str, got: object) -> None:
-    if not holds:
-        raise ConfigError(f"{key}: expected {expected}, got {got}")
+        expect(self.pack_tokens >= longest, "pack_tokens", f"max_prompt + max_tokens = {longest}", self.pack_tokens)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from rotbot.errors import ConfigError
+from rotbot.config import expect
 
 SHORT_KEYS = {"model": "model.init", "dataset": "data.dataset"}
 """What ``rotbot sft`` takes for a longer key."""
@@ -128,42 +128,37 @@ class SftConfig:
     def __post_init__(self) -> None:
         batch, optimizer, schedule = self.batch, self.optimizer, self.schedule
         precisions = ("auto", "bfloat16", "float32")
-        _expect(self.precision in precisions, "precision", "auto, bfloat16 or float32", self.precision)
-        _expect(self.save_dtype in ("bfloat16", "float32"), "save_dtype", "bfloat16 or float32", self.save_dtype)
-        _expect(self.export in ("last", "best"), "export", "last or best", self.export)
-        _expect(self.lora.rank >= 0, "lora.rank", "0 or more", self.lora.rank)
-        _expect(self.lora.alpha > 0, "lora.alpha", "a positive number", self.lora.alpha)
-        _expect(not self.lora.rank or self.model.init is not None, "model.init", "a model to adapt (lora.rank)", "none")
+        expect(self.precision in precisions, "precision", "auto, bfloat16 or float32", self.precision)
+        expect(self.save_dtype in ("bfloat16", "float32"), "save_dtype", "bfloat16 or float32", self.save_dtype)
+        expect(self.export in ("last", "best"), "export", "last or best", self.export)
+        expect(self.lora.rank >= 0, "lora.rank", "0 or more", self.lora.rank)
+        expect(self.lora.alpha > 0, "lora.alpha", "a positive number", self.lora.alpha)
+        expect(not self.lora.rank or self.model.init is not None, "model.init", "a model to adapt (lora.rank)", "none")
         for key, needs in (("lora.rank", self.lora.rank > 0), ("shard", self.shard)):
-            _expect(not needs or optimizer.name == "adamw", "optimizer.name", f"adamw with {key}", optimizer.name)
-        _expect(optimizer.name in ("muon", "adamw"), "optimizer.name", "muon or adamw", optimizer.name)
+            expect(not needs or optimizer.name == "adamw", "optimizer.name", f"adamw with {key}", optimizer.name)
+        expect(optimizer.name in ("muon", "adamw"), "optimizer.name", "muon or adamw", optimizer.name)
         for name in ("log_every", "eval_every", "save_every"):
-            _expect(getattr(self, name) >= 1, name, "at least 1", getattr(self, name))
-        _expect(self.threads >= 0, "threads", "0 or more", self.threads)
-        _expect(batch.pack_tokens >= 16, "batch.pack_tokens", "at least 16", batch.pack_tokens)
-        _expect(
+            expect(getattr(self, name) >= 1, name, "at least 1", getattr(self, name))
+        expect(self.threads >= 0, "threads", "0 or more", self.threads)
+        expect(batch.pack_tokens >= 16, "batch.pack_tokens", "at least 16", batch.pack_tokens)
+        expect(
             batch.step_tokens >= 1 and batch.step_tokens % batch.pack_tokens == 0, "batch.step_tokens",
             f"a multiple of batch.pack_tokens ({batch.pack_tokens})", batch.step_tokens,
         )  # fmt: skip
-        _expect(
+        expect(
             2 <= self.data.max_length <= batch.pack_tokens, "data.max_length",
             f"from 2 to batch.pack_tokens ({batch.pack_tokens})", self.data.max_length,
         )  # fmt: skip
         for name in ("lr", "other_lr", "clip"):
-            _expect(getattr(optimizer, name) > 0, f"optimizer.{name}", "a positive number", getattr(optimizer, name))
+            expect(getattr(optimizer, name) > 0, f"optimizer.{name}", "a positive number", getattr(optimizer, name))
         for name in ("momentum", "beta1", "beta2"):
             value = getattr(optimizer, name)
-            _expect(0 <= value < 1, f"optimizer.{name}", "from 0 to below 1", value)
-        _expect(0 <= schedule.warmup <= 1, "schedule.warmup", "a fraction from 0 to 1", schedule.warmup)
-        _expect(0 <= schedule.floor <= 1, "schedule.floor", "a fraction from 0 to 1", schedule.floor)
-        _expect(schedule.patience >= 0, "schedule.patience", "0 or more", schedule.patience)
+            expect(0 <= value < 1, f"optimizer.{name}", "from 0 to below 1", value)
+        expect(0 <= schedule.warmup <= 1, "schedule.warmup", "a fraction from 0 to 1", schedule.warmup)
+        expect(0 <= schedule.floor <= 1, "schedule.floor", "a fraction from 0 to 1", schedule.floor)
+        expect(schedule.patience >= 0, "schedule.patience", "0 or more", schedule.patience)
         lengths = {k: getattr(schedule, k) for k in ("steps", "tokens", "epochs") if getattr(schedule, k) is not None}
-        _expect(
+        expect(
             len(lengths) == 1, "schedule", "exactly one of steps, tokens and epochs, the others null", lengths or "none"
         )
-        _expect(all(v > 0 for v in lengths.values()), "schedule", "a positive length", lengths)
-
-
-def _expect(holds: bool, key: str, expected: str, got: object) -> None:
-    if not holds:
-        raise ConfigError(f"{key}: expected {expected}, got {got}")
+        expect(all(v > 0 for v in lengths.values()), "schedule", "a positive length", lengths)

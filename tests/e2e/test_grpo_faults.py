@@ -14,7 +14,6 @@ import pytest
 
 from tests.rl.runs import SMALL, lines, write_dataset, write_model
 
-pytest.importorskip("monarch")
 STEPS = 16
 
 
