@@ -8,10 +8,17 @@ from functools import cache
 from rotbot.problems.families import FAMILIES
 
 _MORE = {
-    "index": "keep_all new_axis select_index slice index setitem unpack",
-    "masks": "bitwise_not bitwise_and bitwise_or bitwise_xor to",
+    "index": "keep_all new_axis select_index slice index setitem unpack size",
+    "masks": "bitwise_not bitwise_and bitwise_or bitwise_xor bitwise_left_shift bitwise_right_shift to bool",
+    "elementwise": "logsigmoid log10 relu6 hardswish conj",
+    "creation": "tensor",
+    "nn": "embedding_bag gumbel_softmax grucell",
+    "conv": "conv3d",
+    "windows": "grid_sample",
+    "linalg": "cholesky_solve",
 }
-"""Names that no declaration has: indexing reads as primitives, idioms use what the composer does not."""
+"""Names that no declaration has: indexing reads as primitives, wrong programs ask for a dimension that is not there,
+idioms and real programs use what the composer does not."""
 
 
 @cache

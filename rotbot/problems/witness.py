@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -33,7 +33,9 @@ _OPERATORS = {
     "ifloordiv": "floor_divide", "ipow": "pow", "imod": "remainder", "iand": "bitwise_and", "ior": "bitwise_or",
 }  # fmt: skip
 _PRIMITIVES = ("new_axis", "select_index", "slice", "index", "keep_all")
-_NAMED = re.compile(r"\b(?!(?:slice|dim|from|to|step)\b)[A-Za-z_]")
+_RECURRENT = ("lstm", "gru", "rnn")
+_SLICE = re.compile(r"slice dim \d+ from -?\d+ to -?\d+(?: step -?\d+)?")
+"""A slice whose ends are numbers; those of a symbolic trace may be expressions."""
 _NUMBERS = re.compile(r"-?\d+")
 
 
@@ -128,19 +130,30 @@ def contradiction(trace: ShapeTrace, said: Observation) -> str | None:
     if trace.final is not None and as_shapes(trace.final) != said.final:
         return f"final: eager torch gives {said.final}, the trace says {trace.final}"
     at, steps = 0, [step for step in trace.steps if step.reason is None]
-    index = 0
+    index, unseen = 0, len(steps) - _in_failed_index(trace.steps)
     while index < len(steps):
         groups = _groups(steps, index)
         places = [(i, group) for group in groups for i in range(at, len(said.calls)) if _is_call(group, said.calls[i])]
-        if not places:
+        if not places and index < unseen:
             step = steps[index]
             return f"step {index}: no eager call is {step.op} on {step.inputs} giving {step.outputs}"
-        found, group = min(places, key=lambda place: place[0])
+        found, group = min(places, key=lambda place: place[0]) if places else (at, groups[-1])
         wrong = next((step for step in group if op_name(step.op) in _PRIMITIVES and not _replays(step)), None)
         if wrong is not None:
             return f"step {steps.index(wrong)}: {wrong.op} of {wrong.inputs[0]} does not give {wrong.outputs[0]}"
         at, index = found + 1, index + len(group)
     return None
+
+
+def _in_failed_index(steps: Sequence[Step]) -> int:
+    """How many steps before the rejected one may be primitives of the same index, a call that gave no result."""
+    count = 0
+    while count < len(steps) - 1:
+        step, following = steps[-2 - count], steps[-1 - count]
+        if not all(op_name(one.op) in _PRIMITIVES for one in (step, following)) or following.inputs[:1] != step.outputs:
+            break
+        count += 1
+    return count if steps and steps[-1].reason is not None else 0
 
 
 def _groups(steps: list[Step], start: int) -> list[list[Step]]:
@@ -158,12 +171,19 @@ def _is_call(group: list[Step], call: Call) -> bool:
     first, name = group[0], op_name(group[0].op)
     if first.op.startswith("MultiheadAttention("):
         return call.name == "multi_head_attention_forward" and _is_attention(first, call)
+    if (
+        name in _RECURRENT and len(first.inputs[0]) == 2
+    ):  # without a batch: the function behind the module gets one of 1
+        return (
+            call.name.startswith(_RECURRENT)
+            and _without_batch(call.outputs, "batch_first=True" in first.op) == first.outputs
+        )
     if call.outputs != group[-1].outputs:
         return False
     if name in _PRIMITIVES:
         return call.name == "getitem" and call.inputs[:1] == first.inputs[:1]
     if first.op[:1].isupper() and name not in ("T", "H"):  # a module: what it calls has its parameters among the inputs
-        return call.inputs[: len(first.inputs)] == first.inputs or name in ("lstm", "gru", "rnn")
+        return call.inputs[: len(first.inputs)] == first.inputs or name in _RECURRENT
     return call.name == name and call.inputs == first.inputs
 
 
@@ -175,10 +195,17 @@ def _is_attention(step: Step, call: Call) -> bool:
     return given == said or ("batch_first=True" in step.op and given == (*said[1::-1], *said[2:]))
 
 
+def _without_batch(outputs: tuple[Shape, ...], batch_first: bool) -> tuple[Shape, ...]:
+    """The results of a recurrent module whose batch is of one, without it: it comes second in the states."""
+    sequence, *states = outputs
+    sequence = sequence[1:] if batch_first else (*sequence[:1], *sequence[2:])
+    return (sequence, *[(*state[:1], *state[2:]) for state in states])
+
+
 def _replays(step: Step) -> bool:
     """Whether a primitive of indexing, applied to its own input shape, gives its output shape."""
     name, said = op_name(step.op), step.op.partition(" with ")[0]
-    if name == "slice" and _NAMED.search(said):  # its ends are expressions: the call as a whole has been seen
+    if name == "slice" and _SLICE.fullmatch(said) is None:  # the call as a whole has been seen
         return len(step.inputs[0]) == len(step.outputs[0])
     numbers = [int(n) for n in _NUMBERS.findall(said)]
     x = torch.empty([size for size in step.inputs[0] if isinstance(size, int)], device="meta")

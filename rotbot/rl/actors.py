@@ -6,14 +6,18 @@ The only module that imports monarch. Names and endpoints are torchforge's: ``Ge
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import signal
 import time
 from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import monarch.actor
+import torch
 from monarch.actor import Actor, MeshFailure, endpoint, this_host
 from torch import Tensor
 
@@ -28,6 +32,10 @@ from rotbot.rl.record import restore, save
 from rotbot.rl.rollout import evaluate_response, rollout
 from rotbot.rl.settings import GrpoConfig
 from rotbot.sft.checkpoint import Position
+from rotbot.sft.parallel import free_port, join_world
+
+_GRACE = 1.0
+"""Seconds until the death of a process is seen by those that wait for it."""
 
 
 class RoleLost(RotbotError):
@@ -43,10 +51,20 @@ class _Process(Actor):
         return os.getpid()
 
 
-class Generator(_Process):
-    """The sampler."""
+def take_gpu(number: int) -> None:
+    """Let this process see one GPU alone, of several the one with this number (from the first again after the last)."""
+    count = torch.cuda.device_count()
+    if count > 1:
+        named = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
+        visible = named if len(named) == count else [str(index) for index in range(count)]
+        os.environ["CUDA_VISIBLE_DEVICES"] = visible[number % count]
 
-    def __init__(self, config: GrpoConfig) -> None:
+
+class Generator(_Process):
+    """The sampler; number ``number`` of several."""
+
+    def __init__(self, config: GrpoConfig, number: int) -> None:
+        take_gpu(number)
         self._config, self._version = config, 0
         context = config.max_prompt + config.max_tokens
         self._engine: PolicyEngine = open_engine(config.model, config.engine, context=context)
@@ -85,10 +103,14 @@ class RewardActor(_Process):
 
 
 class Trainer(_Process):
-    """The policy in training (and its reference, where the loss has one)."""
+    """The policy in training (and its reference, where the loss has one); of several each has a part of the weights."""
 
     def __init__(self, config: GrpoConfig) -> None:
-        self._config, self._learner = config, Learner(config)
+        rank = monarch.actor.current_rank().rank
+        take_gpu(config.generators + rank)
+        if config.trainers > 1:
+            os.environ.update(RANK=str(rank), LOCAL_RANK="0", WORLD_SIZE=str(config.trainers))
+        self._config, self._learner = config, Learner(config, join_world())
 
     @endpoint
     def train_step(self, groups: Sequence[ScoredGroup]) -> tuple[StepFigures, float]:
@@ -123,32 +145,53 @@ class Trainer(_Process):
 
 
 class Seat:
-    """A role and the process it runs in; :meth:`start` makes a new one when that has died."""
+    """A role and the processes it runs in, ``size`` of them; :meth:`start` makes new ones when one has died."""
 
-    def __init__(self, name: str, kind: type[Actor], *arguments: Any) -> None:
-        self.name, self._kind, self._arguments = name, kind, arguments
+    def __init__(self, name: str, kind: type[Actor], *arguments: Any, size: int = 1) -> None:
+        self.name, self._kind, self._arguments, self._size = name, kind, arguments, size
         self._actor: Any = None
-        self.pid = 0
+        self.pids: list[int] = []
 
     async def start(self) -> None:
-        """A process with a fresh actor; returns when it is ready. Raises :class:`RoleLost` if it dies before."""
-        self._actor = this_host().spawn_procs(name=self.name).spawn(self.name, self._kind, *self._arguments)
-        self.pid = await self.call("pid")
+        """Processes with fresh actors; returns when they are ready. Raises :class:`RoleLost` if one dies before."""
+        self.stop()
+        address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())} if self._size > 1 else {}
+        processes = this_host().spawn_procs(
+            per_host={"procs": self._size}, name=self.name, bootstrap=partial(os.environ.update, address)
+        )
+        self._actor = processes.spawn(self.name, self._kind, *self._arguments)
+        self.pids = await self._ask("pid")
 
     async def call(self, name: str, *arguments: Any) -> Any:
-        """Ask the actor. Raises :class:`RoleLost` if its process dies, and the actor's own exceptions."""
+        """Ask every actor of the role → the first one's answer. Raises :class:`RoleLost` if a process of it dies, and
+        the actors' own exceptions."""
+        return (await self._ask(name, *arguments))[0]
+
+    async def _ask(self, name: str, *arguments: Any) -> list[Any]:
         try:
-            return await getattr(self._actor, name).call_one(*arguments)
+            answers = await getattr(self._actor, name).call(*arguments)
         except monarch.actor.ActorError as error:
+            await asyncio.sleep(_GRACE if self._size > 1 else 0)  # it may be that another one's death is all it tells
+            if not all(_is_alive(pid) for pid in self.pids):
+                raise RoleLost(f"{self.name}: expected an answer to {name}, one of its processes died") from error
             raise error.exception from error
         except monarch._rust_bindings.monarch_hyperactor.supervision.SupervisionError as error:
             raise RoleLost(f"{self.name}: expected an answer to {name}, its process died: {error!s:.300}") from error
+        return [answer for _, answer in answers.items()]
 
     def stop(self) -> None:
-        """End the process. It holds nothing that is not in a checkpoint or with who asked for it."""
-        if self.pid:
+        """End the processes. They hold nothing that is not in a checkpoint or with who asked for it."""
+        for pid in self.pids:
             with contextlib.suppress(ProcessLookupError):  # it has died before
-                os.kill(self.pid, signal.SIGKILL)
+                os.kill(pid, signal.SIGKILL)
+        self.pids = []
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
 
 
 def bear_losses() -> None:

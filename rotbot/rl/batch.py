@@ -57,19 +57,15 @@ def make_batch(
         )
     sampler_BT = torch.zeros(mask_BT.shape)
     sampler_BT[mask_BT] = torch.tensor([logprob for completion in completions for logprob in completion.logprobs])
-    return Batch(_samples(groups), made_BT.float(), sampler_BT, mask_BT)
+    pairs = [(scored.group.task.prompt_ids, one.tokens) for scored in groups for one in scored.group.completions]
+    return Batch(samples_of(pairs), made_BT.float(), sampler_BT, mask_BT)
 
 
-def _samples(groups: Sequence[ScoredGroup]) -> Samples:
-    prompts: list[int] = []
-    rows: list[np.ndarray] = []
-    for scored in groups:
-        ids = scored.group.task.prompt_ids
-        for completion in scored.group.completions:
-            prompts.append(len(ids))
-            rows.append(np.array([*ids, *completion.tokens], dtype=np.int32))
+def samples_of(pairs: Sequence[tuple[Sequence[int], Sequence[int]]]) -> Samples:
+    """Prompts and their completions as tokens, end to end."""
+    rows = [np.array([*prompt, *completion], dtype=np.int32) for prompt, completion in pairs]
     offsets = np.cumsum([0, *[len(row) for row in rows]])
-    return Samples(np.concatenate(rows), offsets, np.array(prompts, dtype=np.int32), 0)
+    return Samples(np.concatenate(rows), offsets, np.array([len(p) for p, _ in pairs], dtype=np.int32), 0)
 
 
 def _process(

@@ -2,9 +2,10 @@
 
 What each waits for, and what it sets free:
 
-- ``_draw`` waits for the buffer to allow one more step, then for generator and judge; it gives the buffer a whole step.
-- ``_learn`` waits for a step, then for the trainer, then until the generator has the new weights and its answer to the
-  probe proves it; then one more step may be open.
+- ``_draw`` waits for the buffer to allow one more step, then for generators and judge; it gives the buffer a whole
+  step. Several generators each draw a share of a step's tasks.
+- ``_learn`` waits for a step, then for the trainer, then until every generator has the new weights and its answer to
+  the probe proves it; then one more step may be open.
 
 A generator or a judge that dies is started again, gets the newest weights, and is asked again: groups under way are
 counted as lost. If the trainer dies, what it learnt since its last checkpoint is gone: the run goes back there.
@@ -15,22 +16,28 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from rotbot.errors import RotbotError
+from rotbot.inference.engine import Completion
+from rotbot.problem import Problem
 from rotbot.rl.actors import Generator, RewardActor, RoleLost, Seat, Trainer, bear_losses
 from rotbot.rl.buffer import ReplayBuffer, StepGroups
 from rotbot.rl.curriculum import Curriculum, Prompts, load_prompts
-from rotbot.rl.episodes import Group
+from rotbot.rl.episodes import Group, Task
 from rotbot.rl.figures import Clock, Figures, group_figures, update_figures
 from rotbot.rl.local import GrpoResult, Watch, validation_figures
 from rotbot.rl.marks import save_samples
 from rotbot.rl.record import last_position, rate_figures
 from rotbot.rl.settings import GrpoConfig
 from rotbot.sft.metrics import Metrics
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 MOST_LOSSES = 10
 """Processes lost in a run before it gives up: something is wrong that starting anew does not cure."""
@@ -42,7 +49,10 @@ class TooManyLosses(RotbotError):
 
 @dataclass
 class _Run:
-    """What both loops share; ``losses`` counts processes by role, ``weights`` are the newest that were sent."""
+    """What both loops share; ``losses`` counts processes by role, ``weights`` are the newest that were sent.
+
+    ``seats`` are named by their roles; further generators are ``generator-1`` and so on. A generator does one thing at
+    a time (``locks``)."""
 
     config: GrpoConfig
     prompts: Prompts
@@ -52,12 +62,20 @@ class _Run:
     lost_groups: int = 0
     clock: Clock = field(default_factory=Clock)
     weights: tuple[dict[str, Any], int] | None = None
-    generator_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    locks: defaultdict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
 
-    def count(self, role: str) -> None:
-        self.losses[role] += 1
+    @property
+    def generators(self) -> list[str]:
+        return [name for name in self.seats if _role(name) == "generator"]
+
+    def count(self, name: str) -> None:
+        self.losses[_role(name)] += 1
         if sum(self.losses.values()) > MOST_LOSSES:
             raise TooManyLosses(f"processes: expected at most {MOST_LOSSES} to be lost, got {dict(self.losses)}")
+
+
+def _role(name: str) -> str:
+    return name.partition("-")[0]
 
 
 def train_monarch(config: GrpoConfig, resume: bool = False, watch: Watch | None = None) -> GrpoResult:
@@ -72,10 +90,11 @@ def train_monarch(config: GrpoConfig, resume: bool = False, watch: Watch | None 
 async def _train(config: GrpoConfig, resume: bool, watch: Watch | None) -> GrpoResult:
     began = time.monotonic()
     bear_losses()
-    seats = {
-        "generator": Seat("generator", Generator, config),
+    names = ["generator", *[f"generator-{number}" for number in range(1, config.generators)]]
+    seats = {name: Seat(name, Generator, config, number) for number, name in enumerate(names)}
+    seats |= {
         "reward": Seat("reward", RewardActor, config.rubric),
-        "trainer": Seat("trainer", Trainer, config),
+        "trainer": Seat("trainer", Trainer, config, size=config.trainers),
     }
     run = _Run(config, load_prompts(config.dataset, config.eval_rows), watch, seats)
     try:
@@ -140,8 +159,7 @@ async def _draw(run: _Run, curriculum: Curriculum, buffer: ReplayBuffer, steps: 
         drawn = StepGroups(run.config.groups, run.config.curriculum.replace)
         while drawn.missing:
             tasks = [curriculum.sample() for _ in range(drawn.missing)]
-            groups = await _ask_generator(run, "generate", tasks, lost=len(tasks))
-            scored = await _ask_judge(run, groups)
+            scored = await _ask_judge(run, await _generate(run, tasks))
             for one in scored:
                 curriculum.learn(one)
             drawn.add(scored)
@@ -166,7 +184,7 @@ async def _learn(
         step, tokens = step + 1, tokens + drawn.tokens
         figures |= run.clock.lap(drawn.tokens, sum(scored.group.tokens for scored in drawn.useful))
         figures |= rate_figures(curriculum) | {"version": version, "tokens": tokens, "lost_groups": run.lost_groups}
-        figures |= {f"lost_{role}": run.losses[role] for role in run.seats}
+        figures |= {f"lost_{role}": run.losses[role] for role in map(_role, run.seats)}
         last = step == config.steps
         if run.prompts.validation and (last or step % config.eval_every == 0):
             figures |= await _validate(run)
@@ -186,59 +204,77 @@ def _version(run: _Run) -> int:
 
 
 async def _sync(run: _Run) -> float:
-    """Bring the trainer's weights to the generator, and see that they are there → the probe's difference."""
+    """Bring the trainer's weights to the generators, and see that they are there → the probe's largest difference."""
     began = time.perf_counter()
     weights, version = await run.seats["trainer"].call("push_weights")
     run.weights = weights, version
-    answer = await _ask_generator(run, "update_weights", weights, version)
-    difference = await run.seats["trainer"].call("check_answer", answer)
+    answers = await asyncio.gather(
+        *[_ask_generator(run, name, "update_weights", weights, version) for name in run.generators]
+    )
+    difference = max([await run.seats["trainer"].call("check_answer", answer) for answer in answers])
     run.clock.add("sync", time.perf_counter() - began)
     return difference
 
 
+async def _generate(run: _Run, tasks: list[Task]) -> list[Group]:
+    """The groups of the tasks, in their order; each generator draws those of its share."""
+
+    async def draw(name: str, share: list[Task]) -> list[Group]:
+        groups, seconds = await _ask_generator(run, name, "generate", share, lost=len(share))
+        run.clock.add("generator", seconds / len(run.generators))
+        return groups
+
+    return await _shared(run, draw, tasks)
+
+
 async def _validate(run: _Run) -> Figures:
-    problems = run.prompts.validation
-    return validation_figures(problems, await _ask_generator(run, "answer", problems), run.config)
+    async def answer(name: str, share: list[Problem]) -> list[Completion]:
+        return await _ask_generator(run, name, "answer", share)
+
+    problems = list(run.prompts.validation)
+    return validation_figures(problems, await _shared(run, answer, problems), run.config)
 
 
-async def _ask_generator(run: _Run, name: str, *arguments: Any, lost: int = 0) -> Any:
+async def _shared(run: _Run, ask: Callable[[str, list[T]], Awaitable[list[R]]], items: list[T]) -> list[R]:
+    """Ask every generator for a share of ``items``, at the same time → the answers in the order of the items."""
+    size = -(-len(items) // len(run.generators))
+    shares = [items[at : at + size] for at in range(0, len(items), size)]
+    answers = await asyncio.gather(*[ask(name, share) for name, share in zip(run.generators, shares, strict=False)])
+    return [one for share in answers for one in share]
+
+
+async def _ask_generator(run: _Run, name: str, method: str, *arguments: Any, lost: int = 0) -> Any:
     """Ask until there is an answer; a generator that dies is replaced by one with the newest weights."""
-    async with run.generator_lock:
+    async with run.locks[name]:
         while True:
             try:
-                answer = await run.seats["generator"].call(name, *arguments)
+                return await run.seats[name].call(method, *arguments)
             except RoleLost:
                 run.lost_groups += lost
-                await _revive(run, "generator")
-                continue
-            if name == "generate":
-                groups, seconds = answer
-                run.clock.add("generator", seconds)
-                return groups
-            return answer
+                await _revive(run, name)
 
 
-async def _revive(run: _Run, role: str) -> None:
-    """A new process for a role that was lost; the generator's gets the newest weights."""
-    run.count(role)
-    seat = run.seats[role]
+async def _revive(run: _Run, name: str) -> None:
+    """A new process for one that was lost; a generator's gets the newest weights."""
+    run.count(name)
+    seat = run.seats[name]
     while True:
         try:
             await seat.start()
-            if role == "generator" and run.weights is not None:
+            if _role(name) == "generator" and run.weights is not None:
                 await seat.call("update_weights", *run.weights)
         except RoleLost:
-            run.count(role)
+            run.count(name)
         else:
             _note_processes(run)
             return
 
 
 def _note_processes(run: _Run) -> None:
-    """``processes.json``: each role's process, for whoever wants to look at it (or to kill it)."""
+    """``processes.json``: their numbers by role, for whoever wants to look at it (or to kill it)."""
     path = Path(run.config.output) / "processes.json"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({role: seat.pid for role, seat in run.seats.items()}))
+    path.write_text(json.dumps({name: seat.pids for name, seat in run.seats.items()}))
 
 
 async def _ask_judge(run: _Run, groups: list[Group]) -> Any:

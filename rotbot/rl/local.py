@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from rotbot.config import expect
 from rotbot.inference.engine import Completion, Engine, PolicyEngine, Sampling, open_engine
 from rotbot.models.weights import save_folder
 from rotbot.problem import Problem
@@ -43,9 +44,12 @@ def train_local(config: GrpoConfig, resume: bool = False, watch: Watch | None = 
     """Train to the end and write ``model/``; with ``resume`` from the last checkpoint, if there is one.
 
     A resumed run takes the steps that an unbroken one would have taken. Raises :class:`~rotbot.errors.ConfigError` as
-    :func:`~rotbot.rl.record.last_position` does, and :class:`~rotbot.sft.trainer.TrainingDiverged`.
+    :func:`~rotbot.rl.record.last_position` does and for several generators, and
+    :class:`~rotbot.sft.trainer.TrainingDiverged`.
     """
     began = time.monotonic()
+    for name in ("generators", "trainers"):
+        expect(getattr(config, name) == 1, name, "1 with the runner local", getattr(config, name))
     folder = Path(config.output)
     position = last_position(config, resume)
     learner = Learner(config)
@@ -125,8 +129,9 @@ def validation_figures(problems: Sequence[Problem], completions: Sequence[Comple
 
 
 def write_model(config: GrpoConfig, learner: Learner) -> None:
-    """The policy as a model folder in ``model/``."""
+    """The policy as a model folder in ``model/``. Of several processes the first one writes it."""
     import torch
 
-    dtype = getattr(torch, config.save_dtype)
-    save_folder(Path(config.output) / "model", learner.model, learner.model_config, learner.tokenizer, dtype)
+    dtype, state = getattr(torch, config.save_dtype), learner.plain_state()
+    if learner.world.leads:
+        save_folder(Path(config.output) / "model", state, learner.model_config, learner.tokenizer, dtype)

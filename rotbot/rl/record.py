@@ -15,8 +15,8 @@ from rotbot.sft.checkpoint import Position, check_settings, list_checkpoints, lo
 from rotbot.sft.run import flatten
 
 _FREE = (
-    "output", "steps", "threads", "eval_rows", "eval_every", "save_every", "sample_every", "tensorboard", "trackio",
-    "save_dtype",
+    "output", "steps", "threads", "generators", "trainers", "eval_rows", "eval_every", "save_every", "sample_every",
+    "tensorboard", "trackio", "save_dtype",
 )  # fmt: skip
 """Settings that do not decide what an update does, so a resumed run may change them."""
 
@@ -44,10 +44,11 @@ def last_position(config: GrpoConfig, resume: bool) -> Position | None:
 
 def save(config: GrpoConfig, step: int, tokens: int, learner: Learner, curriculum: Mapping[str, Any]) -> None:
     """A checkpoint after ``step`` steps on ``tokens`` tokens: weights, optimizer, policy version, random state, and the
-    state of the curriculum, which is the position in the data."""
+    state of the curriculum, which is the position in the data. Of several processes the first one writes it."""
     position = Position(step, 0, int(curriculum["drawn"]), tokens, None, settings_of(config))
     state = {"learner": learner.state_dict(), "curriculum": dict(curriculum)}
-    save_checkpoint(Path(config.output) / "checkpoints", position, state)
+    if learner.world.leads:
+        save_checkpoint(Path(config.output) / "checkpoints", position, state)
 
 
 def restore(config: GrpoConfig, position: Position, learner: Learner) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from rotbot.config import expect
 from rotbot.inference.engine import KINDS
 from rotbot.rewards.rubric import rubric_named
 from rotbot.rl.config import LossConfig
-from rotbot.sft.config import OptimizerSection
+from rotbot.sft.config import LoraSection, OptimizerSection
 
 ADVANTAGES = ("outcome", "process")
 
@@ -54,9 +54,12 @@ class GrpoConfig:
     to the trainer's own, and the truncated weight corrects.
 
     ``max_policy_age`` (of the runner ``monarch``) is how many updates behind the weights may be that a completion was
-    drawn with; 0 is synchronous. ``engine`` is that of generation. ``eval_every``, ``save_every`` and ``sample_every``
-    count steps; ``eval_rows`` validation problems are answered greedily at the start, the end and in between.
-    ``precision``, ``compile``, ``threads`` and ``save_dtype`` are as in :class:`~rotbot.sft.config.SftConfig`.
+    drawn with; 0 is synchronous. ``engine`` is that of generation; ``generators`` processes (of the same runner) each
+    draw a share of every step, ``trainers`` processes share the weights in training (FSDP2). ``eval_every``,
+    ``save_every`` and ``sample_every`` count steps; ``eval_rows`` validation problems are answered greedily at the
+    start, the end and in between.
+    ``precision``, ``compile``, ``recompute``, ``threads``, ``save_dtype`` and ``lora`` are as in
+    :class:`~rotbot.sft.config.SftConfig`; with ``lora`` the sampler gets the weights with the adapters merged.
     """
 
     model: str = "embedded"
@@ -74,10 +77,13 @@ class GrpoConfig:
     temperature: float = 1.0
     max_policy_age: int = 0
     engine: str = "auto"
+    generators: int = 1
+    trainers: int = 1
     warmup: int = 5
     pack_tokens: int = 4096
     precision: str = "auto"
     compile: bool = True
+    recompute: bool = False
     threads: int = 0
     save_dtype: str = "bfloat16"
     eval_rows: int = 200
@@ -87,6 +93,7 @@ class GrpoConfig:
     tensorboard: bool = True
     trackio: str | None = None
     loss: LossConfig = field(default_factory=LossConfig)
+    lora: LoraSection = field(default_factory=LoraSection)
     optimizer: OptimizerSection = field(default_factory=_optimizer)
     curriculum: CurriculumSection = field(default_factory=CurriculumSection)
 
@@ -100,8 +107,12 @@ class GrpoConfig:
         expect(self.save_dtype in precisions[1:], "save_dtype", "bfloat16 or float32", self.save_dtype)
         expect(self.samples >= 2, "samples", "2 or more", self.samples)
         expect(self.temperature > 0, "temperature", "a positive number", self.temperature)
-        for name in ("steps", "groups", "max_tokens", "max_prompt", "eval_every", "save_every", "sample_every"):
+        counts = ("steps", "groups", "generators", "trainers", "max_tokens", "max_prompt")
+        for name in (*counts, "eval_every", "save_every", "sample_every"):
             expect(getattr(self, name) >= 1, name, "1 or more", getattr(self, name))
+        for name, needs in (("lora.rank", self.lora.rank > 0), ("trainers", self.trainers > 1)):
+            kind = self.optimizer.name
+            expect(kind == "adamw" or not needs, "optimizer.name", f"adamw with {name}", kind)
         for name in ("max_policy_age", "warmup", "threads", "eval_rows"):
             expect(getattr(self, name) >= 0, name, "0 or more", getattr(self, name))
         longest = self.max_prompt + self.max_tokens

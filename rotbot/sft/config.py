@@ -44,6 +44,15 @@ class LoraSection:
     rank: int = 0
     alpha: float = 32.0
 
+    def __post_init__(self) -> None:
+        expect(self.rank >= 0, "lora.rank", "0 or more", self.rank)
+        expect(self.alpha > 0, "lora.alpha", "a positive number", self.alpha)
+
+    @property
+    def scale(self) -> float:
+        """What adapters count by; 0 without any."""
+        return self.alpha / self.rank if self.rank else 0.0
+
 
 @dataclass(frozen=True, slots=True)
 class DataSection:
@@ -131,8 +140,6 @@ class SftConfig:
         expect(self.precision in precisions, "precision", "auto, bfloat16 or float32", self.precision)
         expect(self.save_dtype in ("bfloat16", "float32"), "save_dtype", "bfloat16 or float32", self.save_dtype)
         expect(self.export in ("last", "best"), "export", "last or best", self.export)
-        expect(self.lora.rank >= 0, "lora.rank", "0 or more", self.lora.rank)
-        expect(self.lora.alpha > 0, "lora.alpha", "a positive number", self.lora.alpha)
         expect(not self.lora.rank or self.model.init is not None, "model.init", "a model to adapt (lora.rank)", "none")
         for key, needs in (("lora.rank", self.lora.rank > 0), ("shard", self.shard)):
             expect(not needs or optimizer.name == "adamw", "optimizer.name", f"adamw with {key}", optimizer.name)

@@ -42,7 +42,12 @@ def add_adapters(model: TransformerDecoder, section: LoraSection, seed: int) -> 
 
 
 def merged_state(state: dict[str, Tensor], section: LoraSection) -> dict[str, Tensor]:
-    """``state`` with its adapters added to the weights they belong to, in float32, under a plain model's names."""
+    """``state`` with its adapters added to the weights they belong to, in float32, under a plain model's names.
+
+    Where ``section`` has no adapters it is returned as it is.
+    """
+    if not section.rank:
+        return state
     with torchtune_imports():
         from torchtune.modules.peft import get_merged_lora_ckpt
 

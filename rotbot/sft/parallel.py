@@ -17,7 +17,7 @@ from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
@@ -57,6 +57,14 @@ class World:
         dist.all_reduce(sums)
         return sums.tolist()
 
+    def collect(self, value: T) -> list[T]:
+        """Every process's ``value``, in the order of the processes."""
+        if self.size == 1:
+            return [value]
+        values: list[Any] = [None] * self.size
+        dist.all_gather_object(values, value)
+        return values
+
     def sum_gradients(self, parameters: Iterable[Tensor]) -> None:
         """Replace every gradient by its sum over the processes, in one message."""
         if self.size == 1:
@@ -67,6 +75,13 @@ class World:
         dist.all_reduce(flat)
         for parameter, part in zip(parameters, flat.split([grad.numel() for grad in grads]), strict=True):
             parameter.grad = part.view_as(parameter)
+
+
+def free_port() -> int:
+    """A port on loopback that is free now."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
 
 
 def join_world() -> World:
@@ -101,10 +116,7 @@ def helpers(processes: int, command: Sequence[str], logs: Path) -> Generator[Non
     What they print goes to ``process-1.log``, ... in the folder ``logs``. They end with the block, and with this
     process however it ends. Raises :class:`ProcessDied` if the block failed because one of them did.
     """
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    world = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(processes)}
+    world = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "WORLD_SIZE": str(processes)}
     logs.mkdir(parents=True, exist_ok=True)
     started: list[subprocess.Popen[bytes]] = []
     for rank in range(1, processes):

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
 
 from rotbot.errors import ConfigError
 from rotbot.models.config import ModelConfig, size
@@ -17,7 +16,7 @@ from rotbot.models.qwen3 import build_qwen3, init_weights
 from rotbot.sft.config import ModelSection, ScheduleSection, SftConfig
 from rotbot.sft.data import Samples, prepare
 from rotbot.sft.forward import PackedForward
-from rotbot.sft.lora import add_adapters, merged_state
+from rotbot.sft.lora import add_adapters
 from rotbot.sft.optim import Optimizers, build_optimizers
 from rotbot.sft.packing import PackStream
 from rotbot.sft.parallel import World, own_device
@@ -84,10 +83,6 @@ class Run:
     def trained_parameters(self) -> int:
         """How many of them are trained."""
         return sum(p.numel() for p in self.model.parameters() if p.requires_grad)
-
-    def plain_state(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
-        """``state`` (of the whole model) with adapters merged, where there are some."""
-        return merged_state(state, self.config.lora) if self.config.lora.rank else state
 
 
 def default_settings() -> dict[str, Any]:
@@ -165,7 +160,7 @@ def build_run(config: SftConfig, note: Callable[[str], None] | None = None, worl
     device = own_device()
     forward = PackedForward(
         model, model_config, dtype, config.compile, config.recompute,
-        lora_scale=config.lora.alpha / config.lora.rank if config.lora.rank else 0.0,
+        lora_scale=config.lora.scale,
         fused_attention=device.type == "cuda",
     )  # fmt: skip
     if config.shard and world.size > 1:

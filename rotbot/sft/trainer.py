@@ -95,7 +95,7 @@ def train(run: Run, resume: bool = False, watch: Callable[[Progress], None] | No
         at = existing[-1]
         check_settings(at, settings, default_settings())
         step, tokens, best_loss, stale = at.step, at.tokens, at.best_loss, at.stale
-        restore(run, load_checkpoint(checkpoints, at))
+        restore(run.model, run.optimizers, load_checkpoint(checkpoints, at))
         run.stream.seek(at.epoch, at.index)
     config, started = run.config, time.monotonic()
     patience, keeps_best = config.schedule.patience, config.export == "best" or config.schedule.patience > 0
@@ -124,7 +124,7 @@ def train(run: Run, resume: bool = False, watch: Callable[[Progress], None] | No
                 metrics.write(progress)
             if save:  # after the metrics: a resumed run drops the lines beyond its checkpoint, but cannot add any
                 assert validation is not None
-                stream, state = run.stream, capture(run)
+                stream, state = run.stream, capture(run.model, run.optimizers, run.world)
                 if leads:
                     place = (step, stream.epoch, stream.index, tokens, validation.loss)
                     save_checkpoint(checkpoints, Position(*place, settings, best_loss, stale), state)
@@ -137,9 +137,10 @@ def train(run: Run, resume: bool = False, watch: Callable[[Progress], None] | No
                     watch(progress)
     folder = run.folder / "model"
     if config.export == "best":
-        restore(run, load_checkpoint(checkpoints, best_checkpoint(list_checkpoints(checkpoints))))
+        best = best_checkpoint(list_checkpoints(checkpoints))
+        restore(run.model, run.optimizers, load_checkpoint(checkpoints, best))
         validation = None
-    weights = exported(run)
+    weights = exported(run.model, config.lora, run.world)
     if leads:
         try:
             save_folder(folder, weights, run.model_config, run.tokenizer, getattr(torch, config.save_dtype))

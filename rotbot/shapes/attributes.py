@@ -67,9 +67,8 @@ def attribute(recorder: Recorder, owner: Any, name: str, node: ast.expr) -> Any:
     if isinstance(owner, (int, float, str, list, tuple, FieldTuple)) or owner is None:
         if name in dir(type(owner)) or name.startswith(("gi_", "f_")):
             raise UnsupportedSnippet(f"{type(owner).__name__}.{name} is not supported", node.lineno)
-        raise recorder.failure(
-            f"{kind(owner)}.{name}", owner, f"{type(owner).__name__} has no attribute {name!r}", span_of(node)
-        )
+        what = "tuple" if isinstance(owner, tuple) else type(owner).__name__
+        raise recorder.failure(name, owner, f"{what} has no attribute {name!r}", span_of(node))
     raise UnsafeSnippet(f"attribute {name} of {kind(owner)} is not allowed", node.lineno)
 
 

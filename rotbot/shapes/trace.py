@@ -34,9 +34,10 @@ class Step:
     """One primitive: ``op`` applied to ``inputs`` gives ``outputs``.
 
     ``op`` echoes the operation with its arguments resolved. ``name`` is the variable the result was assigned to,
-    ``node`` the index of its node in :attr:`ShapeTrace.nodes`. ``reason`` is set on the step torch would reject, and
-    only there (``outputs`` is then empty). ``work`` is the optional calculation shown in the text. Where a step was
-    read back from text, only the fields that the text carries are set.
+    ``node`` the index of its node in :attr:`ShapeTrace.nodes` (their number, where an index fails at a later primitive
+    and so has no node). ``reason`` is set on the step torch would reject, and only there (``outputs`` is then empty).
+    ``work`` is the optional calculation shown in the text. Where a step was read back from text, only the fields that
+    the text carries are set.
     """
 
     op: str

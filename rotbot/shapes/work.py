@@ -63,6 +63,8 @@ def equations(nodes: tuple[Node, ...], step: Step) -> list[str]:
         return rejected_work(step)
     if step.node is None:
         return []
+    if step.node == len(nodes):  # an index that fails at a later primitive: it has no node
+        return primitive_work(step)
     node = nodes[step.node]
     if node.target == "operator.getitem":
         return primitive_work(step)
@@ -93,7 +95,8 @@ def _places(trace: ShapeTrace) -> list[list[str]]:
     shown: int | None = None
     for step, names in zip(trace.steps, variables(trace), strict=True):
         items = [] if step.line is None else [f"line {step.line}"]
-        if step.node is not None and step.node != shown:  # the later primitives of an index read no variable
+        # The later primitives of an index read no variable; of one that fails it is not known what it reads.
+        if step.node is not None and step.node not in (shown, len(trace.nodes)):
             node = trace.nodes[step.node]
             holders = {ref: name for name, ref in names.items()}
             refs = dict.fromkeys(_refs((node.args, [value for _, value in node.kwargs])))

@@ -22,7 +22,7 @@ from typing import Any
 import pytest
 
 PROBLEMS, TOKENS, SEED = 256, 512, 424_242
-WAYS = ("generate, batches of 1", "generate, batches of 16", "generate, batches of 64", "transformers", "vllm")
+WAYS = ("generate, batches of 16", "generate, batches of 64", "transformers", "vllm")
 LEAST = 3.0
 """How many times the rate of transformers' best way vLLM must reach."""
 REPEATS = 3

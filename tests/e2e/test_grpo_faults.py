@@ -38,7 +38,7 @@ def descendants(pid):
 
 
 def role_pids(output):
-    """What the run says of its processes: role → number."""
+    """What the run says of its processes: role → their numbers."""
     return json.loads((output / "processes.json").read_text())
 
 
@@ -78,18 +78,28 @@ def test_vllm_draws_and_takes_new_weights_in_a_process_of_its_own(inputs, tmp_pa
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("role", ["generator", "reward", "trainer"])
-def test_a_killed_role_is_replaced_and_all_steps_are_taken(inputs, tmp_path, role):
+@pytest.mark.parametrize(
+    ("role", "which", "settings"),
+    [
+        ("generator", 0, []),
+        ("generator-1", 0, ["generators=2"]),
+        ("reward", 0, []),
+        ("trainer", 0, []),
+        ("trainer", 1, ["trainers=2"]),
+    ],
+)
+def test_a_killed_role_is_replaced_and_all_steps_are_taken(inputs, tmp_path, role, which, settings):
     output = tmp_path / "run"
-    process = start(inputs, output)
+    process = start(inputs, output, *settings)
     wait_for_step(process, output, 3)
-    os.kill(role_pids(output)[role], signal.SIGKILL)
+    os.kill(role_pids(output)[role][which], signal.SIGKILL)
     out, errors = process.communicate(timeout=900)
     assert process.returncode == 0, errors[-2000:]
     assert json.loads(out)["steps"] == STEPS
     logged = lines(output)
     assert [line["step"] for line in logged] == list(range(1, STEPS + 1))
-    assert logged[-1][f"lost_{role}"] == 1
+    assert logged[-1][f"lost_{role.partition('-')[0]}"] == 1
+    assert all(line["probe"] < 2e-3 for line in logged if "probe" in line), "every generator has the new weights"
     assert all(line["policy_age_max"] <= 1 for line in logged)
     assert (output / "model" / "model.safetensors").is_file()
 

@@ -22,6 +22,7 @@ from rotbot.problems import LEVELS, build
 from rotbot.problems.check import Report, _check_balance, check
 from rotbot.problems.parts import Recipe
 from rotbot.problems.shards import SCHEMA
+from rotbot.problems.substitute import assignments, at_values, trace_at_values
 from rotbot.problems.witness import Observation, contradiction, observe
 from rotbot.shapes.trace import ShapeTrace
 
@@ -221,12 +222,31 @@ def test_another_schema_and_no_dataset(folder, tmp_path):
         "x[0] = 1\ny = x.mT",
         "y, _ = nn.LSTM(6, 5, batch_first=True)(x[None])", "a, *b = x\ny = torch.stack(b)",
         "y = x[[0, 1], :, None][:, idx]",
+        "y = nn.LSTM(6, 5, bidirectional=True)(x)[0]", "y, h = nn.GRU(6, 5, batch_first=True)(x)",
+        "y = x[1:, None, 9]", "y = x.relu()[0, 1:, 2]",
     ],
 )  # fmt: skip
 def test_the_witness_agrees_with_what_is_so(code):
     problem = Problem(code, {"x": [4, 6], "idx": "2:int64"}, "y")
-    read_back = ShapeTrace.parse(problem.truth().render())
-    assert contradiction(read_back, observe(problem, None)) is None
+    truth = problem.truth()
+    said = observe(problem, None if truth.error is None else truth.error.line)
+    assert contradiction(ShapeTrace.parse(truth.render()), said) is None
+
+
+def test_the_witness_replays_the_part_of_an_index_that_worked():
+    problem = Problem("y = x[1:, 9]", {"x": [4, 6]}, "y")
+    false = ShapeTrace.parse(problem.truth().render().replace("[3, 6]", "[2, 6]"))
+    found = contradiction(false, observe(problem, 1))
+    assert found == "step 0: slice dim 0 from 1 to 4 of (4, 6) does not give (2, 6)"
+
+
+def test_a_name_may_be_a_word_of_the_format():
+    problem = Problem("n = x.shape[1]\ny = x[:, : n // 2][:, 3 : n // 2]", {"x": ["B", "dim"]}, "y")
+    truth = problem.truth()
+    assert truth.steps[0].op == "slice dim 1 from 0 to dim//2"
+    for values in assignments(truth, problem):
+        claimed = trace_at_values(ShapeTrace.parse(truth.render()), values)
+        assert contradiction(claimed, observe(at_values(problem, values))) is None
 
 
 def test_the_command(clean, tmp_path):

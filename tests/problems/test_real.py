@@ -12,9 +12,11 @@ import pytest
 from rotbot.problem import Problem
 from rotbot.problems import seeds
 from rotbot.problems.canonical import canonical_program
+from rotbot.problems.graphs import op_name
 from rotbot.problems.idioms import draw_idiom
 from rotbot.problems.real import RealProgram, real_problems, real_programs
 from rotbot.problems.verify import verify_target
+from rotbot.problems.vocabulary import family_of
 
 
 def skeleton(problem):
@@ -34,6 +36,12 @@ def test_every_target_of_every_program_has_eager_torch_s_shape(topic):
             for number, target in enumerate(program.targets):
                 problem = program.at(sized(program, number), target)
                 verify_target(problem, problem.truth())
+
+
+def test_every_operation_has_a_family():
+    programs = [program.at(sized(program, 0), target) for program in real_programs() for target in program.targets]
+    ops = {op_name(step.op) for problem in programs for step in problem.truth().steps}
+    assert [op for op in sorted(ops) if family_of(op) == "other"] == []
 
 
 def test_there_are_more_than_two_hundred_and_no_two_alike():

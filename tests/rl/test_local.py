@@ -88,6 +88,30 @@ def test_other_settings_cannot_be_resumed(whole):
         train_local(replace(whole[0], temperature=0.9, steps=6), resume=True)
 
 
+def test_with_adapters_only_they_are_trained(rl_dataset, half_learnt, tmp_path):
+    """What comes out differs from the model by matrices of that rank; the probe saw that the sampler had them."""
+    config = make_config(
+        f"model={half_learnt}", f"dataset={rl_dataset}", f"output={tmp_path / 'run'}", "steps=3", "lora.rank=2",
+        "lora.alpha=4", "loss.beta=0.01", "recompute=true", "optimizer.name=adamw", "optimizer.lr=1e-2", "save_every=2",
+    )  # fmt: skip
+    result = train_local(config)
+    assert result.updates >= 2
+    before, after = load_file(half_learnt / "model.safetensors"), load_file(result.model / "model.safetensors")
+    assert before.keys() == after.keys()
+    for name, value in before.items():
+        change = (after[name] - value).double()
+        if "_proj" in name:
+            assert change.abs().max() > 1e-5, name
+            assert torch.linalg.matrix_rank(change, rtol=1e-4) <= 2, name
+        else:
+            assert not change.any(), name
+    trained = [line for line in lines(tmp_path / "run")[0:] if "kl" in line]
+    assert abs(trained[0]["kl"]) < 1e-6, "the reference is the model without adapters, the policy at the start"
+    assert trained[-1]["kl"] > 0
+    resumed = train_local(replace(config, steps=4), resume=True)
+    assert resumed.steps == 4
+
+
 def drawn_rewards(model, config):
     """The reward of 64 completions for each problem, as the run draws them."""
     with open_engine(model, "transformers", context=160) as engine:

@@ -7,6 +7,7 @@ import pytest
 from rotbot.config import apply_overrides, build, read_yaml
 from rotbot.errors import ConfigError, InputError
 from rotbot.recipes import find_recipe, list_recipes
+from rotbot.rl.local import train_local
 from rotbot.rl.settings import GrpoConfig
 from tests.rl.runs import make_config
 
@@ -19,6 +20,8 @@ from tests.rl.runs import make_config
         ("pack_tokens=100", r"pack_tokens: expected max_prompt \+ max_tokens = 160, got 100"),
         ("max_policy_age=-1", "max_policy_age: expected 0 or more, got -1"),
         ("curriculum.floor=0", "curriculum.floor: expected a positive number"),
+        ("generators=0", "generators: expected 1 or more, got 0"),
+        ("lora.rank=-1", "lora.rank: expected 0 or more, got -1"),
         ("loss.kind=ppo", "loss.kind: expected one of grpo"),
         ("dataset=''", "dataset: expected a folder or Hub ID, got none"),
         ("gruops=3", "unknown key 'gruops'; did you mean 'groups'"),
@@ -27,6 +30,16 @@ from tests.rl.runs import make_config
 def test_refused(override, message):
     with pytest.raises(ConfigError, match=message):
         make_config("dataset=x", override)
+
+
+def test_adapters_want_adamw():
+    with pytest.raises(ConfigError, match=r"optimizer.name: expected adamw with lora.rank, got muon"):
+        make_config("dataset=x", "lora.rank=4", "optimizer.name=muon")
+
+
+def test_the_local_runner_has_one_generator():
+    with pytest.raises(ConfigError, match="generators: expected 1 with the runner local, got 2"):
+        train_local(make_config("dataset=x", "generators=2"))
 
 
 def test_an_unknown_rubric_is_refused():

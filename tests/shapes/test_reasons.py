@@ -297,6 +297,7 @@ WRONG: list[tuple[str, int, int, str, str, str]] = [
         0, 1, "cat", "[2, 3, 4], [2, 3, 4]",
         "argument tensors must be tuple of Tensors, got Tensor",
     ),
+    ("r = x.max(0)\nr = r.sort()", 1, 2, "sort", "[3, 4], [3, 4]", "tuple has no attribute 'sort'"),
     ("r = x.foo()", 0, 1, "foo", "[2, 3, 4]", "a tensor has no attribute 'foo'"),
     ("r = x.reshape('a')", 0, 1, "reshape('a')", "[2, 3, 4]", "argument shape must be tuple of ints, got str"),
     ("r = x.clone()\nr[0] = m.T", 2, 2, "setitem [0]", "[2, 3, 4], [4, 3]", "[4, 3] does not fit the item's [3, 4]"),

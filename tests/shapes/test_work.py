@@ -360,6 +360,17 @@ def test_rejected_steps_and_modes() -> None:
         with_work(trace, "all")  # pyright: ignore[reportArgumentType]
 
 
+@pytest.mark.parametrize(
+    ("mode", "work"),
+    [("arithmetic", ["5 - 1 = 4", ""]), ("named", ["5 - 1 = 4", ""]), ("full", ["line 1, 5 - 1 = 4", "line 1"])],
+)
+def test_an_index_that_fails_midway(mode: Mode, work: list[str]) -> None:
+    trace = with_work(rotbot.trace("y = x[1:, 7]", {"x": [5, 3]}, "y"), mode)
+    assert trace.error is not None
+    assert [", ".join(step.work) for step in trace.steps] == work
+    assert check_work(trace).mistakes == ()
+
+
 def test_symbolic_dims_have_no_equations() -> None:
     trace = rotbot.trace("y = x.flatten(1)", {"x": ["B", 3, "C"]})
     assert [step.work for step in with_work(trace).steps] == [()]
