@@ -9,14 +9,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import signal
 import time
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import monarch.actor
+import psutil
 import torch
 from monarch.actor import Actor, MeshFailure, endpoint, this_host
 from torch import Tensor
@@ -34,8 +33,8 @@ from rotbot.rl.settings import GrpoConfig
 from rotbot.sft.checkpoint import Position
 from rotbot.sft.parallel import free_port, join_world
 
-_GRACE = 1.0
-"""Seconds until the death of a process is seen by those that wait for it."""
+_GRACE = 10.0
+"""Seconds until the death of a process is seen by those that wait for it, at most."""
 
 
 class RoleLost(RotbotError):
@@ -43,7 +42,8 @@ class RoleLost(RotbotError):
 
 
 class _Process(Actor):
-    """What every role can say."""
+    """What every role can say. Actors are made at once and get ready in ``setup``: so a role that is killed, or fails,
+    while it loads a model has a number that is known, and an error that can be told."""
 
     @endpoint
     def pid(self) -> int:
@@ -64,10 +64,14 @@ class Generator(_Process):
     """The sampler; number ``number`` of several."""
 
     def __init__(self, config: GrpoConfig, number: int) -> None:
-        take_gpu(number)
-        self._config, self._version = config, 0
-        context = config.max_prompt + config.max_tokens
-        self._engine: PolicyEngine = open_engine(config.model, config.engine, context=context)
+        self._config, self._number, self._version = config, number, 0
+
+    @endpoint
+    def setup(self) -> None:
+        """Load the model."""
+        take_gpu(self._number)
+        context = self._config.max_prompt + self._config.max_tokens
+        self._engine: PolicyEngine = open_engine(self._config.model, self._config.engine, context=context)
 
     @endpoint
     def generate(self, tasks: Sequence[Task]) -> tuple[list[Group], float]:
@@ -96,6 +100,10 @@ class RewardActor(_Process):
         self._rubric = rubric
 
     @endpoint
+    def setup(self) -> None:
+        """Nothing to load."""
+
+    @endpoint
     def evaluate_response(self, groups: Sequence[Group]) -> tuple[list[ScoredGroup], float]:
         """See :func:`~rotbot.rl.rollout.evaluate_response` → the scored groups and the seconds it took."""
         began = time.perf_counter()
@@ -106,11 +114,16 @@ class Trainer(_Process):
     """The policy in training (and its reference, where the loss has one); of several each has a part of the weights."""
 
     def __init__(self, config: GrpoConfig) -> None:
+        self._config = config
+
+    @endpoint
+    def setup(self) -> None:
+        """Load the model, after meeting the other trainers."""
         rank = monarch.actor.current_rank().rank
-        take_gpu(config.generators + rank)
-        if config.trainers > 1:
-            os.environ.update(RANK=str(rank), LOCAL_RANK="0", WORLD_SIZE=str(config.trainers))
-        self._config, self._learner = config, Learner(config, join_world())
+        take_gpu(self._config.generators + rank)
+        if self._config.trainers > 1:
+            os.environ.update(RANK=str(rank), LOCAL_RANK="0", WORLD_SIZE=str(self._config.trainers))
+        self._learner = Learner(self._config, join_world())
 
     @endpoint
     def train_step(self, groups: Sequence[ScoredGroup]) -> tuple[StepFigures, float]:
@@ -150,17 +163,33 @@ class Seat:
     def __init__(self, name: str, kind: type[Actor], *arguments: Any, size: int = 1) -> None:
         self.name, self._kind, self._arguments, self._size = name, kind, arguments, size
         self._actor: Any = None
-        self.pids: list[int] = []
+        self._processes: list[psutil.Process] = []
+
+    @property
+    def pids(self) -> list[int]:
+        """The numbers of the processes."""
+        return [process.pid for process in self._processes]
+
+    @property
+    def alive(self) -> bool:
+        """Whether all processes of the role are there."""
+        return len(self._processes) == self._size and all(map(_is_alive, self._processes))
 
     async def start(self) -> None:
-        """Processes with fresh actors; returns when they are ready. Raises :class:`RoleLost` if one dies before."""
+        """Processes with fresh actors; returns when they are ready. Raises :class:`RoleLost` if one dies before, and the
+        role's own exceptions."""
         self.stop()
         address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())} if self._size > 1 else {}
-        processes = this_host().spawn_procs(
+        mesh = this_host().spawn_procs(
             per_host={"procs": self._size}, name=self.name, bootstrap=partial(os.environ.update, address)
         )
-        self._actor = processes.spawn(self.name, self._kind, *self._arguments)
-        self.pids = await self._ask("pid")
+        self._actor = mesh.spawn(self.name, self._kind, *self._arguments)
+        pids = await self._ask("pid")
+        try:
+            self._processes = [psutil.Process(pid) for pid in pids]
+        except psutil.NoSuchProcess as error:
+            raise RoleLost(f"{self.name}: expected a process {error.pid}, it died") from error
+        await self._ask("setup")
 
     async def call(self, name: str, *arguments: Any) -> Any:
         """Ask every actor of the role → the first one's answer. Raises :class:`RoleLost` if a process of it dies, and
@@ -171,26 +200,33 @@ class Seat:
         try:
             answers = await getattr(self._actor, name).call(*arguments)
         except monarch.actor.ActorError as error:
-            await asyncio.sleep(_GRACE if self._size > 1 else 0)  # it may be that another one's death is all it tells
-            if not all(_is_alive(pid) for pid in self.pids):
+            if not isinstance(error.exception, RotbotError) and await self._has_lost_one():
                 raise RoleLost(f"{self.name}: expected an answer to {name}, one of its processes died") from error
             raise error.exception from error
         except monarch._rust_bindings.monarch_hyperactor.supervision.SupervisionError as error:
             raise RoleLost(f"{self.name}: expected an answer to {name}, its process died: {error!s:.300}") from error
         return [answer for _, answer in answers.items()]
 
+    async def _has_lost_one(self) -> bool:
+        """Whether one of several processes has died, which an error of another one may be the first to tell of."""
+        deadline = time.monotonic() + (_GRACE if self._size > 1 else 0)
+        while self.alive and time.monotonic() < deadline:
+            await asyncio.sleep(0.1)
+        return not self.alive
+
     def stop(self) -> None:
         """End the processes. They hold nothing that is not in a checkpoint or with who asked for it."""
-        for pid in self.pids:
-            with contextlib.suppress(ProcessLookupError):  # it has died before
-                os.kill(pid, signal.SIGKILL)
-        self.pids = []
+        for process in self._processes:
+            with contextlib.suppress(psutil.NoSuchProcess):  # it has died before
+                process.kill()
+        self._processes = []
 
 
-def _is_alive(pid: int) -> bool:
+def _is_alive(process: psutil.Process) -> bool:
+    """Whether it runs: not a zombie, nor another process that got its number."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
         return False
 
 

@@ -8,7 +8,8 @@ What each waits for, and what it sets free:
   the probe proves it; then one more step may be open.
 
 A generator or a judge that dies is started again, gets the newest weights, and is asked again: groups under way are
-counted as lost. If the trainer dies, what it learnt since its last checkpoint is gone: the run goes back there.
+counted as lost. If the trainer dies, what it learnt since its last checkpoint is gone: the run goes back there. A
+process that dies while it starts is started again, too.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from rotbot.config import expect
 from rotbot.errors import RotbotError
 from rotbot.inference.engine import Completion
 from rotbot.problem import Problem
@@ -90,6 +92,7 @@ def train_monarch(config: GrpoConfig, resume: bool = False, watch: Watch | None 
 async def _train(config: GrpoConfig, resume: bool, watch: Watch | None) -> GrpoResult:
     began = time.monotonic()
     bear_losses()
+    _check_gpus(config)
     names = ["generator", *[f"generator-{number}" for number in range(1, config.generators)]]
     seats = {name: Seat(name, Generator, config, number) for number, name in enumerate(names)}
     seats |= {
@@ -98,8 +101,7 @@ async def _train(config: GrpoConfig, resume: bool, watch: Watch | None) -> GrpoR
     }
     run = _Run(config, load_prompts(config.dataset, config.eval_rows), watch, seats)
     try:
-        await asyncio.gather(*[seat.start() for seat in seats.values()])
-        _note_processes(run)
+        await asyncio.gather(*[_start(run, name) for name in seats])
         while True:
             try:
                 step, tokens, figures = await _session(run, resume)
@@ -111,15 +113,21 @@ async def _train(config: GrpoConfig, resume: bool, watch: Watch | None) -> GrpoR
     finally:
         for seat in seats.values():
             seat.stop()
-    return GrpoResult(
-        Path(config.output) / "model", step, int(figures.get("version", 0)), tokens, figures, time.monotonic() - began
-    )
+    return GrpoResult(Path(config.output) / "model", step, _version(run), tokens, figures, time.monotonic() - began)
+
+
+def _check_gpus(config: GrpoConfig) -> None:
+    import torch
+
+    if torch.cuda.is_available():
+        count = torch.cuda.device_count()
+        expect(config.trainers <= count, "trainers", f"at most {count}, the GPUs of this machine", config.trainers)
 
 
 async def _session(run: _Run, resume: bool) -> tuple[int, int, Figures]:
     """From the last checkpoint to the end → steps, tokens, the last figures. Raises :class:`RoleLost` if the trainer
     dies."""
-    config = run.config
+    config, run.clock = run.config, Clock()
     position = last_position(config, resume)
     step = tokens = 0
     tokenizer = await asyncio.to_thread(_tokenizer, config)
@@ -247,16 +255,22 @@ async def _ask_generator(run: _Run, name: str, method: str, *arguments: Any, los
     """Ask until there is an answer; a generator that dies is replaced by one with the newest weights."""
     async with run.locks[name]:
         while True:
+            under_way = lost if run.seats[name].alive else 0
             try:
                 return await run.seats[name].call(method, *arguments)
             except RoleLost:
-                run.lost_groups += lost
+                run.lost_groups += under_way
                 await _revive(run, name)
 
 
 async def _revive(run: _Run, name: str) -> None:
-    """A new process for one that was lost; a generator's gets the newest weights."""
+    """A new process for one that was lost."""
     run.count(name)
+    await _start(run, name)
+
+
+async def _start(run: _Run, name: str) -> None:
+    """Processes for a role, and new ones until all are ready; a generator gets the newest weights."""
     seat = run.seats[name]
     while True:
         try:

@@ -84,7 +84,13 @@ class Learner:
     def _forward_of(self, model: TransformerDecoder) -> PackedForward:
         config = self._config
         forward = PackedForward(
-            model, self.model_config, self._dtype, config.compile, config.recompute, config.lora.scale
+            model,
+            self.model_config,
+            self._dtype,
+            config.compile,
+            config.recompute,
+            config.lora.scale,
+            fused_attention=self._device.type == "cuda",
         )
         if self.world.size > 1:
             forward = shard(forward, self.world, self._device)
@@ -92,7 +98,8 @@ class Learner:
         return forward
 
     def _make_reference(self) -> PackedForward:
-        """The policy at the start: with adapters the same weights without them, else a second copy."""
+        """The policy at the start: with adapters the same weights without them, else (and with sharded weights) a
+        second copy."""
         if self._config.lora.rank and self.world.size == 1:
             return replace(self._forward, lora_scale=0.0)
         return self._forward_of(self._load().model)
@@ -158,11 +165,11 @@ class Learner:
     def own_logprobs(self, prompt: Sequence[int], tokens: Sequence[int]) -> tuple[Tensor, Tensor | None]:
         """What ``tokens`` after ``prompt`` are worth to the policy.
 
-        Each one's log-probability, and that of the likeliest token in its place (None with sharded weights), both
-        ``[T]``, on the CPU.
+        Each one's log-probability, and that of the likeliest token in its place (None if the model is not
+        :attr:`_plain`), both ``[T]``, on the CPU.
         """
         with torch.no_grad():
-            if self.world.size > 1:
+            if not self._plain:
                 samples = samples_of([(prompt, tokens)])
                 return self._forward.logprobs(self._pack(samples, (0,)), 1.0)[0].cpu(), None
             ids_BT = torch.tensor([[*prompt, *tokens]], device=self._device)
@@ -170,9 +177,14 @@ class Learner:
         return known_TV.gather(-1, torch.tensor(tokens)[:, None])[:, 0], known_TV.amax(-1)
 
     @property
+    def _plain(self) -> bool:
+        """Whether the model itself can be called: its weights are whole, and all of one dtype."""
+        return self.world.size == 1 and (not self._config.lora.rank or self._dtype is torch.float32)
+
+    @property
     def exact(self) -> bool:
         """Whether :meth:`own_logprobs` and a sampler on the same kind of device are both float32."""
-        return self._device.type == "cpu" and (self.world.size == 1 or self._dtype is torch.float32)
+        return self._device.type == "cpu" and (self._plain or self._dtype is torch.float32)
 
     def plain_state(self) -> dict[str, Tensor]:
         """The weights under torchtune's names, adapters merged; nothing but in the first process."""

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 QUESTION = Problem("y = x.reshape(4, -1).T[None]", {"x": [2, 6]}, "y")
 LENGTH = 24
 TOLERANCE, COARSE = 2e-3, 0.1
-"""How far apart log-probabilities may be by rounding, if both sides are float32, and if one is not (vLLM on a GPU, a
-sharded trainer's products)."""
+"""How far apart log-probabilities may be by rounding, if both sides are float32, and if one is not (vLLM on a GPU, the
+products of a trainer whose weights are sharded or have adapters)."""
 
 
 class WeightsDiffer(RotbotError):
@@ -37,7 +37,7 @@ def ask(engine: Engine) -> Completion:
 
 def check_answer(learner: Learner, answer: Completion) -> float:
     """The trainer's side: the largest difference, in log-probability, between the answer and its own greedy choices
-    (with sharded weights: between what both give for the answer's tokens).
+    (where the trainer's model has no plain call: between what both give for the answer's tokens).
 
     Raises :class:`WeightsDiffer` if that is more than rounding explains.
     """

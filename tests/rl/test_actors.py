@@ -1,0 +1,117 @@
+"""Seats: roles whose processes die, or whose set-up fails, before they are ready."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import threading
+import time
+
+import psutil
+import pytest
+from monarch.actor import endpoint
+
+from rotbot.errors import ConfigError
+from rotbot.rl.actors import RoleLost, Seat, _Process, bear_losses
+
+
+class Dying(_Process):
+    """Dies while it gets ready."""
+
+    @endpoint
+    def setup(self) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Failing(_Process):
+    """Cannot get ready."""
+
+    @endpoint
+    def setup(self) -> None:
+        raise ConfigError("model: expected a folder, got nothing")
+
+
+class Slow(_Process):
+    """Gets ready when it is too late."""
+
+    @endpoint
+    def setup(self) -> None:
+        time.sleep(600)
+
+
+def run(work):
+    """What the coroutine returns or raises, in a thread that has no event loop yet."""
+    outcome = []
+
+    def call():
+        bear_losses()
+        try:
+            outcome.append(asyncio.run(work))
+        except BaseException as error:
+            outcome.append(error)
+
+    thread = threading.Thread(target=call)
+    thread.start()
+    thread.join(300)
+    if isinstance(outcome[0], BaseException):
+        raise outcome[0]
+    return outcome[0]
+
+
+def running(pids):
+    return [pid for pid in pids if psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE]
+
+
+async def wait_for_pids(seat):
+    while not seat.pids:
+        await asyncio.sleep(0.05)
+    return seat.pids
+
+
+@pytest.mark.parametrize("size", [1, 2])
+def test_a_process_that_dies_while_it_starts_is_a_lost_role(size):
+    seat = Seat("dying", Dying, size=size)
+    with pytest.raises(RoleLost, match="dying: expected an answer to setup"):
+        run(seat.start())
+    assert not seat.alive
+
+
+def test_of_two_processes_one_killed_while_they_start():
+    async def work():
+        seat = Seat("slow", Slow, size=2)
+        starting = asyncio.create_task(seat.start())
+        pids = await wait_for_pids(seat)
+        os.kill(pids[1], signal.SIGKILL)
+        with pytest.raises(RoleLost):
+            await starting
+        seat.stop()
+        return pids
+
+    pids = run(work())
+    assert len(pids) == 2
+    time.sleep(0.5)
+    assert not running(pids)
+
+
+def test_what_a_role_says_of_its_settings_is_not_a_loss():
+    seat = Seat("failing", Failing)
+    with pytest.raises(ConfigError, match="expected a folder"):
+        run(seat.start())
+    assert seat.alive
+    seat.stop()
+
+
+def test_a_start_that_is_given_up_leaves_no_process():
+    async def work():
+        seat = Seat("slow", Slow)
+        starting = asyncio.create_task(seat.start())
+        pids = await wait_for_pids(seat)
+        starting.cancel()
+        await asyncio.gather(starting, return_exceptions=True)
+        seat.stop()
+        return pids
+
+    pids = run(work())
+    time.sleep(0.5)
+    assert not running(pids)
