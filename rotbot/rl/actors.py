@@ -11,7 +11,6 @@ import contextlib
 import os
 import time
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 import monarch.actor
@@ -42,8 +41,8 @@ class RoleLost(RotbotError):
 
 
 class _Process(Actor):
-    """What every role can say. Actors are made at once and get ready in ``setup``: so a role that is killed, or fails,
-    while it loads a model has a number that is known, and an error that can be told."""
+    """What every role can say. Actors are made at once and get ready in ``setup(port)``: so a role that is killed, or
+    fails, while it loads a model has a number that is known, and an error that can be told."""
 
     @endpoint
     def pid(self) -> int:
@@ -67,8 +66,9 @@ class Generator(_Process):
         self._config, self._number, self._version = config, number, 0
 
     @endpoint
-    def setup(self) -> None:
+    def setup(self, port: int) -> None:
         """Load the model."""
+        del port
         take_gpu(self._number)
         context = self._config.max_prompt + self._config.max_tokens
         self._engine: PolicyEngine = open_engine(self._config.model, self._config.engine, context=context)
@@ -100,8 +100,9 @@ class RewardActor(_Process):
         self._rubric = rubric
 
     @endpoint
-    def setup(self) -> None:
+    def setup(self, port: int) -> None:
         """Nothing to load."""
+        del port
 
     @endpoint
     def evaluate_response(self, groups: Sequence[Group]) -> tuple[list[ScoredGroup], float]:
@@ -117,12 +118,14 @@ class Trainer(_Process):
         self._config = config
 
     @endpoint
-    def setup(self) -> None:
-        """Load the model, after meeting the other trainers."""
+    def setup(self, port: int) -> None:
+        """Load the model, after meeting the other trainers at a free port of this machine."""
         rank = monarch.actor.current_rank().rank
         take_gpu(self._config.generators + rank)
         if self._config.trainers > 1:
-            os.environ.update(RANK=str(rank), LOCAL_RANK="0", WORLD_SIZE=str(self._config.trainers))
+            place = {"RANK": rank, "LOCAL_RANK": 0, "WORLD_SIZE": self._config.trainers}
+            meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+            os.environ.update({name: str(value) for name, value in (place | meeting).items()})
         self._learner = Learner(self._config, join_world())
 
     @endpoint
@@ -179,17 +182,14 @@ class Seat:
         """Processes with fresh actors; returns when they are ready. Raises :class:`RoleLost` if one dies before, and the
         role's own exceptions."""
         self.stop()
-        address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())} if self._size > 1 else {}
-        mesh = this_host().spawn_procs(
-            per_host={"procs": self._size}, name=self.name, bootstrap=partial(os.environ.update, address)
-        )
+        mesh = this_host().spawn_procs(per_host={"procs": self._size}, name=self.name)
         self._actor = mesh.spawn(self.name, self._kind, *self._arguments)
         pids = await self._ask("pid")
         try:
             self._processes = [psutil.Process(pid) for pid in pids]
         except psutil.NoSuchProcess as error:
             raise RoleLost(f"{self.name}: expected a process {error.pid}, it died") from error
-        await self._ask("setup")
+        await self._ask("setup", free_port())
 
     async def call(self, name: str, *arguments: Any) -> Any:
         """Ask every actor of the role → the first one's answer. Raises :class:`RoleLost` if a process of it dies, and

@@ -20,7 +20,7 @@ class Dying(_Process):
     """Dies while it gets ready."""
 
     @endpoint
-    def setup(self) -> None:
+    def setup(self, port: int) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -28,7 +28,7 @@ class Failing(_Process):
     """Cannot get ready."""
 
     @endpoint
-    def setup(self) -> None:
+    def setup(self, port: int) -> None:
         raise ConfigError("model: expected a folder, got nothing")
 
 
@@ -36,7 +36,7 @@ class Slow(_Process):
     """Gets ready when it is too late."""
 
     @endpoint
-    def setup(self) -> None:
+    def setup(self, port: int) -> None:
         time.sleep(600)
 
 
