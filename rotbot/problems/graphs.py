@@ -33,7 +33,7 @@ _SAME = {
     "split_with_sizes": "split", "special_softmax": "softmax", "invert": "bitwise_not", "and_": "bitwise_and",
     "or_": "bitwise_or", "xor": "bitwise_xor", "pos": "positive", "batch_norm2d": "batch_norm",
     "batch_norm1d": "batch_norm", "leaky_re_lu": "leaky_relu", "re_lu": "relu", "si_lu": "silu", "ge_lu": "gelu",
-    "e_lu": "elu", "se_lu": "selu", "re_lu6": "relu6", "rmsnorm": "rms_norm",
+    "e_lu": "elu", "se_lu": "selu", "re_lu6": "relu6", "rmsnorm": "rms_norm", "log_sigmoid": "logsigmoid",
     "instance_norm1d": "instance_norm", "instance_norm2d": "instance_norm", "upsample": "interpolate",
     "zero_pad2d": "pad", "inverse": "inv", "pinverse": "pinv",
     "mseloss": "mse_loss", "nllloss": "nll_loss", "kldiv_loss": "kl_div",

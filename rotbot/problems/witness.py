@@ -26,11 +26,14 @@ from rotbot.shapes.text import as_shapes
 from rotbot.shapes.trace import Shape, ShapeTrace, Step
 
 _OPERATORS = {
-    "radd": "add", "rsub": "sub", "rmul": "mul", "rtruediv": "div", "truediv": "div", "rfloordiv": "floor_divide",
-    "floordiv": "floor_divide", "rpow": "pow", "rmatmul": "matmul", "mod": "remainder", "rmod": "remainder", "and":
-    "bitwise_and", "or": "bitwise_or", "xor": "bitwise_xor", "rand": "bitwise_and", "ror": "bitwise_or", "rxor":
-    "bitwise_xor", "invert": "bitwise_not", "iadd": "add", "isub": "sub", "imul": "mul", "itruediv": "div",
-    "ifloordiv": "floor_divide", "ipow": "pow", "imod": "remainder", "iand": "bitwise_and", "ior": "bitwise_or",
+    "radd": "add", "rsub": "sub", "rmul": "mul", "rtruediv": "div", "rdiv": "div", "truediv": "div",
+    "rfloordiv": "floor_divide", "floordiv": "floor_divide", "rpow": "pow", "rmatmul": "matmul", "mod": "remainder",
+    "rmod": "remainder", "and": "bitwise_and", "or": "bitwise_or", "xor": "bitwise_xor", "rand": "bitwise_and",
+    "ror": "bitwise_or", "rxor": "bitwise_xor", "invert": "bitwise_not", "iadd": "add", "isub": "sub",
+    "imul": "mul", "itruediv": "div", "ifloordiv": "floor_divide", "ipow": "pow", "imod": "remainder",
+    "iand": "bitwise_and", "ior": "bitwise_or", "lshift": "bitwise_left_shift", "rshift": "bitwise_right_shift",
+    "ilshift": "bitwise_left_shift", "irshift": "bitwise_right_shift", "rlshift": "bitwise_left_shift",
+    "rrshift": "bitwise_right_shift",
 }  # fmt: skip
 _PRIMITIVES = ("new_axis", "select_index", "slice", "index", "keep_all")
 _RECURRENT = ("lstm", "gru", "rnn")

@@ -179,8 +179,10 @@ class Seat:
         return len(self._processes) == self._size and all(map(_is_alive, self._processes))
 
     async def start(self) -> None:
-        """Processes with fresh actors; returns when they are ready. Raises :class:`RoleLost` if one dies before, and the
-        role's own exceptions."""
+        """Processes with fresh actors; returns when they are ready.
+
+        Raises :class:`RoleLost` if one dies before, and the role's own exceptions.
+        """
         self.stop()
         mesh = this_host().spawn_procs(per_host={"procs": self._size}, name=self.name)
         self._actor = mesh.spawn(self.name, self._kind, *self._arguments)

@@ -17,6 +17,8 @@ from rotbot.problems.idioms import draw_idiom
 from rotbot.problems.real import RealProgram, real_problems, real_programs
 from rotbot.problems.verify import verify_target
 from rotbot.problems.vocabulary import family_of
+from rotbot.problems.witness import contradiction, observe
+from rotbot.shapes.trace import ShapeTrace
 
 
 def skeleton(problem):
@@ -35,7 +37,9 @@ def test_every_target_of_every_program_has_eager_torch_s_shape(topic):
         if program.topic == topic:
             for number, target in enumerate(program.targets):
                 problem = program.at(sized(program, number), target)
-                verify_target(problem, problem.truth())
+                truth = problem.truth()
+                verify_target(problem, truth)
+                assert contradiction(ShapeTrace.parse(truth.render()), observe(problem)) is None, program.name
 
 
 def test_every_operation_has_a_family():

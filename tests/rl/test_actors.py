@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import psutil
 import pytest
@@ -42,21 +42,9 @@ class Slow(_Process):
 
 def run(work):
     """What the coroutine returns or raises, in a thread that has no event loop yet."""
-    outcome = []
-
-    def call():
-        bear_losses()
-        try:
-            outcome.append(asyncio.run(work))
-        except BaseException as error:
-            outcome.append(error)
-
-    thread = threading.Thread(target=call)
-    thread.start()
-    thread.join(300)
-    if isinstance(outcome[0], BaseException):
-        raise outcome[0]
-    return outcome[0]
+    bear_losses()
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, work).result(300)
 
 
 def running(pids):

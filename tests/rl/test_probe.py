@@ -27,3 +27,16 @@ def test_equal_weights_pass_and_stale_ones_do_not(half_learnt, rl_dataset, engin
             learner.model.tok_embeddings.weight *= 1.02
         with pytest.raises(WeightsDiffer, match="expected the sampler's greedy tokens to be the trainer's"):
             check_answer(learner, ask(opened))
+
+
+def test_adapters_on_bfloat16_weights_pass(half_learnt, rl_dataset):
+    """The model cannot be called as it is then: its weights are bfloat16, the adapters float32."""
+    settings = ("lora.rank=2", "precision=bfloat16", "optimizer.name=adamw")
+    learner = Learner(make_config(f"model={half_learnt}", f"dataset={rl_dataset}", *settings))
+    with open_engine(half_learnt, "transformers", context=200) as opened:
+        opened.update_weights(learner.weights())
+        assert check_answer(learner, ask(opened)) < 0.1
+        with torch.no_grad():
+            learner.model.layers[0].attn.v_proj.lora_b.weight += 3.0
+        with pytest.raises(WeightsDiffer):
+            check_answer(learner, ask(opened))
