@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 from rotbot import __version__
 from rotbot.problems.parts import Recipe
 from rotbot.problems.plots import plot_distributions
+from rotbot.problems.shards import SCHEMA
 from rotbot.problems.splits import CONFIGS, HELD_OUT_OPS, HELD_OUT_PAIRS_PERCENT, MAX_DEPTH, MAX_RANK, MAX_SIZE
 from rotbot.problems.tally import Tally
 from rotbot.problems.vocabulary import family_of
@@ -18,8 +20,33 @@ SIZE_CATEGORIES = (
 )  # fmt: skip
 
 
-def render_card(recipe: Recipe, tally: Tally) -> str:
-    """The text of the card: YAML front matter, how to load, one row, the columns, the command, the counts."""
+def content_hash(folder: Path) -> str:
+    """SHA-256 of all Parquet files of a dataset's folder, one after the other, in the order of their paths."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.glob("*/*.parquet"), key=str):
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()
+
+
+def _features(configs: list[str]) -> str:
+    """The columns as the Hub reads them: ``dataset_info`` of the card's front matter."""
+    from datasets import DatasetInfo, Features
+    from datasets.info import DatasetInfosDict
+    from huggingface_hub import DatasetCardData
+
+    features, data = Features.from_arrow_schema(SCHEMA), DatasetCardData()
+    infos = {config: DatasetInfo(features=features, config_name=config) for config in configs}
+    DatasetInfosDict(infos).to_dataset_card_data(data)
+    return data.to_yaml()
+
+
+def render_card(recipe: Recipe, tally: Tally, content: str) -> str:
+    """The text of the card: YAML front matter, how to load, one row, the columns, the command, the counts.
+
+    ``content`` is the :func:`content_hash` of the data.
+    """
     from jinja2 import Environment, StrictUndefined
 
     families: dict[str, list[tuple[str, int]]] = {}
@@ -43,6 +70,8 @@ def render_card(recipe: Recipe, tally: Tally) -> str:
     }
     return environment.from_string(TEMPLATE.read_text()).render(
         version=__version__,
+        content=content,
+        features=_features([config for config, splits in configs.items() if splits]),
         recipe=recipe,
         rows=tally.rows,
         size_category=next((name for most, name in SIZE_CATEGORIES if tally.rows < most), "10M<n<100M"),
@@ -67,4 +96,4 @@ def render_card(recipe: Recipe, tally: Tally) -> str:
 def write_card(folder: Path, recipe: Recipe, tally: Tally) -> None:
     """Write the card to ``folder/README.md`` and its picture beside it."""
     plot_distributions(tally, folder / PICTURE)
-    (folder / "README.md").write_text(render_card(recipe, tally))
+    (folder / "README.md").write_text(render_card(recipe, tally, content_hash(folder)))

@@ -186,6 +186,12 @@ def test_the_card_is_valid_and_complete(folder):
     assert card["configs"][0]["config_name"] == "sft"
     assert card["configs"][0]["data_files"][0] == {"split": "train", "path": "sft/train-*.parquet"}
     assert card["size_categories"] == ["n<1K"]
+    assert [info["config_name"] for info in card["dataset_info"]] == ["eval", "rl", "sft"]
+    assert all([f["name"] for f in info["features"]] == shards.SCHEMA.names for info in card["dataset_info"])
+    command = "cat $(ls */*.parquet | LC_ALL=C sort) | sha256sum"
+    assert command in body
+    printed = subprocess.run(command, shell=True, cwd=folder, capture_output=True, text=True, check=True).stdout
+    assert f"\n{printed.split()[0]}\n" in body
     assert [config["config_name"] for config in card["configs"]] == ["sft", "rl", "eval"]
     command = f"rotbot generate OUT --rows {ROWS} --seed 3 --level 0-5 --wrong 0.1 --idioms 0.05 --symbolic 0.01"
     assert command in body
