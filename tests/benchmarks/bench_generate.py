@@ -32,8 +32,9 @@ from rotbot.shapes.running import TORCH_ERRORS
 ROWS = (1_000, 4_000, 16_000)
 WORKERS = 2
 NAIVE_ROWS = 400
-LEAST = 3.0
-"""How many times the naive rate a build with two workers must reach on any machine."""
+LEAST = 1.5
+"""How many times the naive rate a build with two workers must reach on any machine. The naive way takes 1.6 ms of CPU a
+row: ten times its rate would leave two workers 0.3 ms to write, trace, run and store one."""
 
 
 def naive(row: dict[str, Any]) -> list[int] | None:
