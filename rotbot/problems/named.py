@@ -23,8 +23,9 @@ from rotbot.shapes.trace import Dim, Shape, ShapeTrace
 MAX_TRIES = 3
 """Choices of sizes tried before another program is taken."""
 
-MAX_NUMEL = 2**26
-"""Elements of a tensor that are too many for an eager run at the numbers of a check: a quarter of a gigabyte."""
+MAX_NUMEL = 2**22
+"""Elements of a tensor that are too many for an eager run at the numbers of a check: 16 MiB, so that the memory of a
+build does not depend on how many rows it has."""
 
 _LOOPS = re.compile(r"\b(?:LSTM|GRU|RNN)\(")
 """Layers whose meta kernels loop over the sequence in Python: some seconds at the sizes that a symbolic trace is fitted
