@@ -28,7 +28,7 @@ def main() -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     read = AutoModelForCausalLM.from_pretrained(file.parent, gguf_file=file.name, dtype=torch.bfloat16)
-    del read.config.quantization_config  # one that came from GGUF is not saved, a plain one with its weights is
+    delattr(read.config, "quantization_config")
     model = AutoModelForCausalLM.from_config(read.config, dtype=torch.bfloat16)
     model.load_state_dict(read.state_dict())
     tokenizer = AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name)

@@ -11,7 +11,7 @@ from typing import Any, Protocol, TextIO
 
 from rotbot.cli.versus import comparison_data
 from rotbot.errors import InputError, SnippetError
-from rotbot.inference.engine import Completion, Sampling
+from rotbot.inference.engine import Completion, PromptRefused, Sampling
 from rotbot.problem import Problem
 from rotbot.problems.seeds import derive
 from rotbot.rewards.compare import compare
@@ -32,15 +32,19 @@ class Generates(Protocol):
 
 
 def read_problems(path: Path) -> list[Problem]:
-    """One problem a line: an object with ``code``, ``target`` and ``args``, either ``{name: shape}`` or as a dataset's
-    rows have them (a list of ``name``, ``shape``, ``dtype``). Raises :class:`InputError` that names the line at fault.
+    """One problem a line, empty ones passed over.
+
+    Each is an object with ``code``, ``target`` and ``args``, either ``{name: shape}`` or as a dataset's rows have them (a list
+    of ``name``, ``shape``, ``dtype``). Raises :class:`InputError` that names the line at fault.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"cannot read {str(path)!r}: {error}") from error
     problems: list[Problem] = []
     for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
         try:
             row = json.loads(line)
             if not (isinstance(row, dict) and row.keys() >= {"code", "args", "target"}):
@@ -48,15 +52,20 @@ def read_problems(path: Path) -> list[Problem]:
             problems.append(Problem(row["code"], _args(row["args"]), row["target"]))
         except (ValueError, KeyError, TypeError) as error:  # InputError is a ValueError
             raise InputError(f"{path}, line {number}: {error}") from error
+        except RecursionError as error:
+            raise InputError(f"{path}, line {number}: expected less nesting") from error
     if not problems:
         raise InputError(f"{path}: expected one problem a line, got none")
     return problems
 
 
 def _args(args: Any) -> Mapping[str, Any]:
-    if isinstance(args, list):
-        return {each["name"]: ",".join(map(str, each["shape"])) + ":" + each.get("dtype", "float32") for each in args}
-    return args
+    if not isinstance(args, list):
+        return args
+    for each in args:
+        if not (isinstance(each, dict) and "name" in each and isinstance(each.get("shape"), list)):
+            raise InputError(f"args: expected objects with name and shape (a list), got {each!r:.80}")
+    return {each["name"]: ",".join(map(str, each["shape"])) + ":" + each.get("dtype", "float32") for each in args}
 
 
 def run(
@@ -70,11 +79,28 @@ def run(
         truths = {number: _truth(problem) for number, problem in chunk}
         asked = [(number, problem) for number, problem in chunk if isinstance(truths[number], ShapeTrace)]
         own = replace(sampling, seed=derive("predict", sampling.seed, start))
-        made = engine.generate([problem for _, problem in asked], own) if asked else []
-        answers = {number: made[i * sampling.n : (i + 1) * sampling.n] for i, (number, _) in enumerate(asked)}
+        answers = _answers(engine, asked, own)
         for number, problem in chunk:
             if number not in done:
                 yield _result(number, problem, truths[number], answers.get(number, []), setting(model, sampling))
+
+
+def _answers(
+    engine: Generates, asked: Sequence[tuple[int, Problem]], sampling: Sampling
+) -> dict[int, list[Completion] | str]:
+    """The completions of each problem, by its number; why there are none, where the engine refuses one."""
+    if not asked:
+        return {}
+    try:
+        made = engine.generate([problem for _, problem in asked], sampling)
+    except PromptRefused as error:
+        if len(asked) == 1:
+            return {asked[0][0]: str(error)}
+        alone = [
+            _answers(engine, [one], replace(sampling, seed=derive("alone", sampling.seed, one[0]))) for one in asked
+        ]
+        return {number: answer for each in alone for number, answer in each.items()}
+    return {number: made[i * sampling.n : (i + 1) * sampling.n] for i, (number, _) in enumerate(asked)}
 
 
 def setting(model: str, sampling: Sampling) -> dict[str, Any]:
@@ -91,11 +117,13 @@ def _truth(problem: Problem) -> ShapeTrace | str:
 
 
 def _result(
-    number: int, problem: Problem, truth: ShapeTrace | str, made: Sequence[Completion], how: Mapping[str, Any]
+    number: int, problem: Problem, truth: ShapeTrace | str, made: Sequence[Completion] | str, how: Mapping[str, Any]
 ) -> Result:
     head: Result = {"line": number, "prompt": problem.prompt(), "setting": dict(how)}
     if isinstance(truth, str):
         return head | {"error": truth}
+    if isinstance(made, str):
+        return head | {"error": made}
     comparisons = [compare(truth, completion.text) for completion in made]
     vote = majority(comparisons)
     completions = [{"text": c.text, "tokens": len(c.tokens), "finish_reason": c.finish_reason} for c in made]

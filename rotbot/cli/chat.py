@@ -31,7 +31,9 @@ Ask = Callable[["Session", "Turn"], None]
 
 
 def chat(
-    model: Annotated[str, typer.Argument(help="A Hub ID (owner/name[@revision]), a folder, or embedded.")] = "embedded",
+    model: Annotated[
+        str, typer.Argument(help="A Hub ID (owner/name or owner/name@revision), a folder, or embedded.")
+    ] = "embedded",
     arg: ShapeArguments = None,
     engine: Annotated[str, typer.Option("--engine", help="auto, vllm or transformers.")] = "auto",
     endpoint: Endpoint = None,
@@ -118,7 +120,11 @@ class Chat:
         from rotbot.cli.session import declaration, is_whole
 
         single = len(lines) == 1
-        return (single and lines[0].startswith("/")) or is_whole(lines) or (single and bool(declaration(lines[0])))
+        try:
+            declared = single and bool(declaration(lines[0]))
+        except RotbotError:
+            declared = True  # one that cannot be read: taking it says so
+        return (single and lines[0].startswith("/")) or is_whole(lines) or declared
 
     def _take(self, text: str) -> None:
         from rotbot.cli.session import declaration, declared, missing

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def check(
-    dataset: Annotated[str, typer.Argument(help="A dataset's folder or Hub ID (owner/name[@revision]).")],
+    dataset: Annotated[str, typer.Argument(help="A dataset's folder or Hub ID (owner/name or owner/name@revision).")],
     workers: Annotated[int, typer.Option("--workers", "-w", min=0, help="Processes; 0 is one a processor.")] = 0,
     sample: Annotated[int, typer.Option("--sample", min=0, help="Rows to generate again from their seeds.")] = 200,
     plot: Annotated[Path | None, typer.Option("--plot", help="Write the distributions as a PNG to this file.")] = None,

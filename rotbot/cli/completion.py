@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import readline
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 
 HISTORY_LENGTH = 1_000
@@ -61,7 +62,8 @@ def install(variables: Callable[[], Iterable[str]], history: Path) -> None:
     readline.set_completer(complete)
     readline.parse_and_bind("tab: complete")
     readline.set_history_length(HISTORY_LENGTH)
-    history.parent.mkdir(parents=True, exist_ok=True)
-    history.touch(mode=0o600)
-    readline.read_history_file(history)
-    atexit.register(readline.write_history_file, history)
+    with suppress(OSError):  # a home that cannot be written to: a session without history
+        history.parent.mkdir(parents=True, exist_ok=True)
+        history.touch(mode=0o600)
+        readline.read_history_file(history)
+        atexit.register(readline.write_history_file, history)

@@ -35,7 +35,9 @@ _PROBLEMS = (
 
 
 def demo(
-    model: Annotated[str, typer.Argument(help="A Hub ID (owner/name[@revision]), a folder, or embedded.")] = "embedded",
+    model: Annotated[
+        str, typer.Argument(help="A Hub ID (owner/name or owner/name@revision), a folder, or embedded.")
+    ] = "embedded",
     engine: Annotated[str, typer.Option("--engine", help="auto, vllm or transformers.")] = "auto",
 ) -> None:
     """Show the shipped model at work: four problems, every step beside what torch.fx says.

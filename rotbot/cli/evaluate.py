@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 def evaluate(
     model: Annotated[
         str,
-        typer.Argument(help="embedded, a Hub ID (owner/name[@revision]), a folder, or http(s)://… of an endpoint."),
+        typer.Argument(
+            help="embedded, a Hub ID (owner/name or owner/name@revision), a folder, or http(s)://… of an endpoint."
+        ),
     ] = "embedded",
     dataset: Annotated[
         str | None,

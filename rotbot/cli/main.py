@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 
 import typer
@@ -74,6 +75,11 @@ def main() -> None:
         raise SystemExit(2) from error
     except BrokenPipeError:
         raise SystemExit(141) from None
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EIO, errno.EDQUOT):
+            raise
+        print(f"rotbot: cannot write: {error.strerror}", file=sys.stderr)
+        raise SystemExit(2) from error
 
 
 if __name__ == "__main__":

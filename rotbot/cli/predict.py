@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
 
 def predict(
-    model: Annotated[str, typer.Argument(help="A Hub ID (owner/name[@revision]), a folder, or embedded.")] = "embedded",
+    model: Annotated[
+        str, typer.Argument(help="A Hub ID (owner/name or owner/name@revision), a folder, or embedded.")
+    ] = "embedded",
     code: Annotated[str | None, typer.Option("--code", "-c", help="The code itself.", metavar="CODE")] = None,
     file: Annotated[
         Path | None, typer.Option("--file", "-f", help="A file with the code, - for standard input, or problems.jsonl.")
@@ -78,12 +80,18 @@ def predict(
         engine = "endpoint"
     if (engine == "endpoint") != (endpoint is not None):
         raise InputError("--engine endpoint and --endpoint URL belong together; expected both, or --endpoint alone")
+    if constrained and engine == "transformers":
+        raise InputError("constrained: expected the engine vllm or a vLLM server, got transformers")
     if name is not None and endpoint is None:
         raise InputError(f"--model-name: expected an endpoint for it, got none with {name!r:.80}")
     if file is not None and file.suffix == ".jsonl":
         if code is not None or arg or target is not None:
             raise InputError("problems.jsonl holds code, args and targets; expected no -c, --arg or --target beside it")
-        _predict_file(file, output, opener(model, engine, endpoint, name), endpoint or model, sampling)
+        _check_output(output)
+        from rotbot.evaluation.benchmark import model_state
+
+        asked = (endpoint, name or "") if endpoint is not None else (model_state(model), engine)
+        _predict_file(file, output, opener(model, engine, endpoint, name), " ".join(asked).strip(), sampling)
         return
     if output is not None:
         raise InputError("--out: expected --file problems.jsonl for it; for one problem use --json")
@@ -99,7 +107,8 @@ def predict(
     out = console(stderr=as_json)
     with opener(model, engine, endpoint, name)() as running:
         live = out.is_terminal and endpoint is None and samples == 1
-        completion, comparison, vote = answer(running, problem, truth, sampling, model, out, live=live)
+        shown = running.model if endpoint is not None else model
+        completion, comparison, vote = answer(running, problem, truth, sampling, shown, out, live=live)
         took = f"{completion.seconds:.2f} s"  # a server's tokens are not known
         if completion.tokens:
             took = speed(len(completion.tokens), completion.seconds)
@@ -110,7 +119,7 @@ def predict(
             "problem": {
                 "code": problem.code, "args": problem.args, "target": problem.target, "prompt": problem.prompt(),
             },
-            "model": model,
+            "model": shown,
             "engine": ran,
             "vote": asdict(vote),
             "completion": {
@@ -121,6 +130,11 @@ def predict(
         print(json.dumps(data | comparison_data(comparison)))
     if not comparison.faithful:
         raise typer.Exit(1)
+
+
+def _check_output(output: Path | None) -> None:
+    if output is not None and (output.is_dir() or not output.absolute().parent.is_dir()):
+        raise InputError(f"--out: expected a file in a folder that exists, got {str(output)!r}")
 
 
 def opener(model: str, engine: str, endpoint: str | None, name: str | None) -> Callable[[], Any]:

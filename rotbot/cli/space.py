@@ -16,7 +16,7 @@ def space(
     ] = None,
     engine: Annotated[str, typer.Option("--engine", help="auto, vllm or transformers.")] = "auto",
     host: Annotated[str, typer.Option("--host", help="The address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option("--port", help="The port to listen on.")] = 7860,
+    port: Annotated[int, typer.Option("--port", min=1, max=65535, help="The port to listen on.")] = 7860,
     open_browser: Annotated[bool, typer.Option("--open/--no-open", help="Open the page in a browser.")] = True,
 ) -> None:
     """Serve the web demo: the model's steps beside torch.fx, with a picture of the tensor's way.
@@ -36,4 +36,7 @@ def space(
 
     worker_pid()  # the first visitor should not wait for it
     page = build(tuple(model or ["embedded"]), Service(opener(engine)))
-    launch(page, server_name=host, server_port=port, inbrowser=open_browser)
+    try:
+        launch(page, server_name=host, server_port=port, inbrowser=open_browser)
+    except OSError as error:
+        raise InputError(f"cannot listen on {host}:{port}: {error}") from error

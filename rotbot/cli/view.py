@@ -30,7 +30,11 @@ def console(stderr: bool = False) -> Console:
     from rich.console import Console
 
     terminal = (sys.stderr if stderr else sys.stdout).isatty()
-    width = None if terminal or "COLUMNS" in os.environ else _PIPE_WIDTH
+    columns = os.environ.get("COLUMNS", "")
+    if columns and not (columns.isdigit() and int(columns)):
+        del os.environ["COLUMNS"]  # Rich would print nothing in a width of 0
+        columns = ""
+    width = None if terminal or columns else _PIPE_WIDTH
     return Console(stderr=stderr, highlight=False, width=width)
 
 

@@ -10,10 +10,11 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Self
 
 from rotbot.errors import InputError
-from rotbot.hub.trouble import client_errors, patiently
+from rotbot.hub.trouble import client_errors, patiently, status_of
 from rotbot.inference.engine import GREEDY, Completion, Prompt, Sampling
 from rotbot.inference.requests import messages
 from rotbot.problems.seeds import derive
@@ -47,7 +48,10 @@ class Endpoint:
 
         self.url = url.rstrip("/")
         headers = {"Authorization": f"Bearer {os.environ.get('OPENAI_API_KEY', 'none')}"}
-        self._client = httpx2.Client(base_url=f"{self.url}/", headers=headers, timeout=TIMEOUT)
+        try:
+            self._client = httpx2.Client(base_url=f"{self.url}/", headers=headers, timeout=TIMEOUT)
+        except httpx2.InvalidURL as error:
+            raise InputError(f"endpoint: expected a URL such as http://127.0.0.1:8000/v1, got {url!r:.200}") from error
         self.model = _choose(self._client, model)
         self.name = f"{self.model} at {self.url}"
         self._pool = ThreadPoolExecutor(CONCURRENT)
@@ -69,8 +73,8 @@ class Endpoint:
                 job.cancel()
 
     def close(self) -> None:
-        """Wait for what is under way, and close the connections."""
-        self._pool.shutdown(cancel_futures=True)
+        """Let go of what is under way, and close the connections."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
         self._client.close()
 
     def __enter__(self) -> Self:
@@ -97,6 +101,8 @@ class Endpoint:
             choice = answer["choices"][0]
             message = choice["message"]
             text, thoughts = message.get("content") or "", message.get("reasoning_content") or message.get("reasoning")
+            if not (isinstance(text, str) and isinstance(thoughts or "", str)):
+                raise TypeError("content is no text")
         except (KeyError, IndexError, TypeError, AttributeError) as error:
             raise InputError(f"endpoint {self.url}: expected a chat completion, got {answer!s:.200}") from error
         whole = f"{thoughts}\n{THINK_END}\n{text}" if thoughts else text
@@ -116,7 +122,10 @@ def _ask(client: httpx2.Client, method: str, path: str, body: Mapping[str, Any] 
     try:
         return patiently(call)
     except (*client_errors(), ValueError) as error:
-        raise InputError(f"endpoint {client.base_url}: expected an OpenAI-compatible server: {error}") from error
+        said = (str(error).strip() or type(error).__name__).splitlines()[0]
+        if status_of(error) == HTTPStatus.UNAUTHORIZED:
+            said += "; the key comes from the environment's OPENAI_API_KEY"
+        raise InputError(f"endpoint {client.base_url}: expected an OpenAI-compatible server: {said}") from error
 
 
 def _choose(client: httpx2.Client, model: str | None) -> str:

@@ -26,6 +26,10 @@ Prompt = Problem | str | Sequence[Mapping[str, str]]
 """A problem, the text of a user's message, or chat messages (``role``, ``content``)."""
 
 
+class PromptRefused(InputError):
+    """A prompt that this engine can never answer, such as one longer than the model's context; others it can."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sampling:
     """How to generate. ``temperature=0`` is greedy; ``n`` completions are made for every prompt.

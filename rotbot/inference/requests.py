@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rotbot.errors import InputError
-from rotbot.inference.engine import Completion, FinishReason, Prompt, Sampling
+from rotbot.inference.engine import Completion, FinishReason, Prompt, PromptRefused, Sampling
 from rotbot.models.tokenizer import END_OF_TEXT, TURN_END, encode_prompt
 from rotbot.problem import Problem
 from rotbot.problems.seeds import derive
@@ -43,15 +43,15 @@ def make_requests(
 ) -> list[Request]:
     """``sampling.n`` requests for each prompt, side by side.
 
-    Raises :class:`~rotbot.errors.InputError` that names the first prompt with no room for a completion in ``context``
-    tokens.
+    Raises :class:`~rotbot.inference.engine.PromptRefused` that names the first prompt with no room for a completion in
+    ``context`` tokens.
     """
     made: list[Request] = []
     for number, prompt in enumerate(prompts):
         ids = tuple(encode_prompt(tokenizer, messages(prompt)))
         room = context - len(ids)
         if room < 1:
-            raise InputError(
+            raise PromptRefused(
                 f"prompt {number}: expected fewer than {context} tokens, which is the model's context, got {len(ids)}"
             )
         limit = min(sampling.max_tokens, room)
