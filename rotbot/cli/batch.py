@@ -34,8 +34,8 @@ class Generates(Protocol):
 def read_problems(path: Path) -> list[Problem]:
     """One problem a line, empty ones passed over.
 
-    Each is an object with ``code``, ``target`` and ``args``, either ``{name: shape}`` or as a dataset's rows have them (a list
-    of ``name``, ``shape``, ``dtype``). Raises :class:`InputError` that names the line at fault.
+    Each is an object with ``code``, ``target`` and ``args``, either ``{name: shape}`` or as a dataset's rows have them
+    (a list of ``name``, ``shape``, ``dtype``). Raises :class:`InputError` that names the line at fault.
     """
     try:
         lines = path.read_text(encoding="utf-8-sig").split("\n")
