@@ -128,9 +128,13 @@ def _info(hub: Hub, request: Request) -> Answer:
     body = {
         "_id": repo.id, "id": repo.id, "author": repo.owner, "sha": commit.oid, "private": repo.private,
         "gated": False, "disabled": False, "tags": [], "downloads": 0, "likes": 0, "lastModified": DATE,
-        "createdAt": DATE, "siblings": [{"rfilename": path} for path in sorted(commit.files)],
+        "createdAt": DATE, "siblings": [_sibling(path, commit, request.flag("blobs")) for path in sorted(commit.files)],
     }  # fmt: skip
     return Answer(body | ({"cardData": card} if isinstance(card, dict) else {}))
+
+
+def _sibling(path: str, commit: Commit, sized: bool) -> dict[str, object]:
+    return {"rfilename": path} | ({"size": len(commit.files[path].data)} if sized else {})
 
 
 def _items(commit: Commit, expand: bool) -> list[dict[str, object]]:

@@ -14,7 +14,9 @@ _PACE_SECONDS = 0.02
 
 
 class TruthfulEngine:
-    """Writes while ``going`` is set, but the first ``free_words`` in any case. It fails once it is ``broken``."""
+    """Writes while ``going`` is set, but the first ``free_words`` in any case. It fails once it is ``broken``.
+
+    ``says`` makes it a liar: it writes that instead."""
 
     name = "truthful"
 
@@ -25,13 +27,14 @@ class TruthfulEngine:
         self.broken = False
         self.closed = False
         self.free_words = 0
+        self.says: str | None = None
         self.opened: list[Problem] = []
         self.aborted: list[Problem] = []
 
     def stream(self, prompt: Problem, sampling: Sampling) -> Generator[str, None, Completion]:
         start = time.perf_counter()
         self.opened.append(prompt)
-        text = prompt.truth().completion()
+        text = self.says or prompt.truth().completion()
         words = re.findall(r"\s*\S+\s*", text)[: sampling.max_tokens]
         try:
             for number, word in enumerate(words):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rotbot.cli.options import Endpoint, EndpointModel, ShapeArguments  # typer reads them
+from rotbot.cli.options import Endpoint, EndpointModel, EndpointTimeout, ShapeArguments  # typer reads them
 from rotbot.cli.view import printable
 from rotbot.errors import InputError, RotbotError
 
@@ -38,6 +38,7 @@ def chat(
     engine: Annotated[str, typer.Option("--engine", help="auto, vllm or transformers.")] = "auto",
     endpoint: Endpoint = None,
     name: EndpointModel = None,
+    timeout: EndpointTimeout = 600.0,
     no_model: Annotated[bool, typer.Option("--no-model", help="Ground truth alone: starts at once.")] = False,
     max_tokens: Annotated[int, typer.Option("--max-tokens", help="The most tokens of an answer.")] = 1024,
 ) -> None:
@@ -59,7 +60,9 @@ def chat(
     with ExitStack() as stack:
         ask = None
         if not no_model:
-            ask = _asker(stack, model, engine, endpoint, name, max_tokens, out)
+            opened = stack.enter_context(_opened(model, engine, endpoint, name, timeout))
+            live = out.is_terminal and endpoint is None
+            ask = _asker(opened, model if endpoint is None else opened.model, max_tokens, out, live)
         Chat(start, out, ask).run()
 
 
@@ -209,22 +212,25 @@ class Chat:
         self._out.print("\n".join(lines), style=style, markup=False, soft_wrap=True)
 
 
-def _asker(
-    stack: ExitStack, model: str, kind: str, endpoint: str | None, name: str | None, max_tokens: int, out: Console
-) -> Ask:
-    """Opens the engine, and gives what asks it for a turn's target and prints the answer beside the truth."""
+def _opened(model: str, kind: str, endpoint: str | None, name: str | None, timeout: float) -> Any:
+    """The engine or the endpoint, as a context."""
     from rotbot.cli.predict import opener
-    from rotbot.cli.session import older_steps
-    from rotbot.cli.versus import answer
-    from rotbot.inference.engine import Sampling
     from rotbot.models import resolve
-    from rotbot.problem import Problem
-    from rotbot.shapes.isolation import trace_isolated
 
     if endpoint is None:
         resolve(model)
-    running: Any = stack.enter_context(opener(model, kind, endpoint, name)())
-    sampling, live = Sampling(max_tokens=max_tokens), out.is_terminal and endpoint is None
+    return opener(model, kind, endpoint, name, timeout)()
+
+
+def _asker(running: Any, model: str, max_tokens: int, out: Console, live: bool) -> Ask:
+    """What asks the engine ``running`` for a turn's target and prints the answer beside the truth."""
+    from rotbot.cli.session import older_steps
+    from rotbot.cli.versus import answer
+    from rotbot.inference.engine import Sampling
+    from rotbot.problem import Problem
+    from rotbot.shapes.isolation import trace_isolated
+
+    sampling = Sampling(max_tokens=max_tokens)
 
     def ask(session: Session, turn: Turn) -> None:
         assert turn.target is not None, "asked only where there is a target"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rotbot.cli.options import EndpointTimeout  # typer reads it
 from rotbot.errors import InputError
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ def evaluate(
     name: Annotated[
         str | None, typer.Option("--model-name", help="What an endpoint calls the model (default: its only one).")
     ] = None,
+    timeout: EndpointTimeout = 600.0,
     out: Annotated[
         Path | None,
         typer.Option("--out", "-o", help="A folder for answers and report; a broken run goes on from what is there."),
@@ -94,7 +96,7 @@ def evaluate(
 
         def running() -> Generates:
             if not opened:
-                opened.append(stack.enter_context(_opened(model, name, engine)))
+                opened.append(stack.enter_context(_opened(model, name, engine, timeout)))
             return opened[0]
 
         def progress(split: str, what: str, done: int, of: int) -> None:
@@ -113,12 +115,12 @@ def evaluate(
         print(json.dumps(report.data()))
 
 
-def _opened(model: str, name: str | None, kind: str) -> Any:
+def _opened(model: str, name: str | None, kind: str, timeout: float) -> Any:
     """An engine or an endpoint, as a context."""
     if model.startswith(("http://", "https://")):
         from rotbot.inference.endpoint import Endpoint
 
-        return Endpoint(model, name)
+        return Endpoint(model, name, timeout)
     if name is not None:
         raise InputError(
             f"model-name: expected an endpoint (http://… or https://…) for it, got the model {model!r:.80}"

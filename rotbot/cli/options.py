@@ -13,6 +13,9 @@ ShapeArguments = Annotated[
 Endpoint = Annotated[
     str | None, typer.Option("--endpoint", metavar="URL", help="An OpenAI-compatible server: http://host:8000/v1.")
 ]
+EndpointTimeout = Annotated[
+    float, typer.Option("--timeout", min=0.1, metavar="SECONDS", help="How long an endpoint's answer may take.")
+]
 EndpointModel = Annotated[
     str | None, typer.Option("--model-name", help="What the endpoint calls the model (default: its only one).")
 ]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rotbot.cli.options import Endpoint, EndpointModel, ShapeArguments  # typer reads them
+from rotbot.cli.options import Endpoint, EndpointModel, EndpointTimeout, ShapeArguments  # typer reads them
 from rotbot.cli.view import printable
 from rotbot.errors import InputError
 
@@ -39,6 +39,7 @@ def predict(
     engine: Annotated[str, typer.Option("--engine", help="auto, vllm, transformers or endpoint.")] = "auto",
     endpoint: Endpoint = None,
     name: EndpointModel = None,
+    timeout: EndpointTimeout = 600.0,
     max_tokens: Annotated[int, typer.Option("--max-tokens", help="The most tokens the model may write.")] = 1024,
     samples: Annotated[int, typer.Option("--samples", "-k", min=1, help="Answers; the majority counts.")] = 1,
     temperature: Annotated[
@@ -91,7 +92,7 @@ def predict(
         from rotbot.evaluation.benchmark import model_state
 
         asked = (endpoint, name or "") if endpoint is not None else (model_state(model), engine)
-        _predict_file(file, output, opener(model, engine, endpoint, name), " ".join(asked).strip(), sampling)
+        _predict_file(file, output, opener(model, engine, endpoint, name, timeout), " ".join(asked).strip(), sampling)
         return
     if output is not None:
         raise InputError("--out: expected --file problems.jsonl for it; for one problem use --json")
@@ -105,7 +106,7 @@ def predict(
     from rotbot.cli.view import console
 
     out = console(stderr=as_json)
-    with opener(model, engine, endpoint, name)() as running:
+    with opener(model, engine, endpoint, name, timeout)() as running:
         live = out.is_terminal and endpoint is None and samples == 1
         shown = running.model if endpoint is not None else model
         completion, comparison, vote = answer(running, problem, truth, sampling, shown, out, live=live)
@@ -137,12 +138,12 @@ def _check_output(output: Path | None) -> None:
         raise InputError(f"--out: expected a file in a folder that exists, got {str(output)!r}")
 
 
-def opener(model: str, engine: str, endpoint: str | None, name: str | None) -> Callable[[], Any]:
+def opener(model: str, engine: str, endpoint: str | None, name: str | None, timeout: float) -> Callable[[], Any]:
     """What opens an engine or an endpoint, as a context."""
     if endpoint is not None:
         from rotbot.inference.endpoint import Endpoint
 
-        return partial(Endpoint, endpoint, name)
+        return partial(Endpoint, endpoint, name, timeout)
     from rotbot.cli.engine import opened
 
     return partial(opened, model, engine)

@@ -35,7 +35,8 @@ def space(
     from rotbot.space.service import Service
 
     worker_pid()  # the first visitor should not wait for it
-    page = build(tuple(model or ["embedded"]), Service(opener(engine)))
+    models = tuple(model or ["embedded"])
+    page = build(models, Service(opener(engine, models)))
     try:
         launch(page, server_name=host, server_port=port, inbrowser=open_browser)
     except OSError as error:

@@ -7,6 +7,7 @@ text is shown as it is, without the control characters a terminal would obey.
 from __future__ import annotations
 
 import time
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from rotbot.problem import Problem
     from rotbot.shapes.trace import ShapeTrace, Step
 
-_ONE_LINE_WIDTH = 110
+_ONE_LINE_WIDTH, _TWO_COLUMN_WIDTH = 110, 48
 _REFRESH_SECONDS = 0.05
 _MAX_UNREADABLE = 3
 _MAX_PARTIAL = 200
@@ -38,36 +39,46 @@ def _short(model: str) -> str:
 def versus_table(comparison: Comparison, model: str, width: int, partial: str | None = None, since: int = 0) -> Table:
     """One row a step, one for the end: what the model wrote, whether it is so, what torch.fx says.
 
-    ``width`` is the console's: in a narrow one a step takes two lines. ``partial`` is the line that the model is at
+    ``width`` is the console's: in a narrow one a step takes two lines, in a very narrow one the truth stands below. ``partial`` is the line that the model is at
     (None: it has ended); steps it has not reached get no mark. Steps before ``since`` are left out.
     """
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    wide = width >= _ONE_LINE_WIDTH
+    wide, stacked = width >= _ONE_LINE_WIDTH, width < _TWO_COLUMN_WIDTH
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", show_edge=False)
-    table.add_column("step", justify="right", style="dim", no_wrap=True)
+    table.add_column("" if stacked else "step", justify="right", style="dim", no_wrap=True)
     table.add_column(printable(_short(model)), overflow="fold")
     table.add_column("", no_wrap=True)
-    table.add_column("torch.fx", overflow="fold")
+    if not stacked:
+        table.add_column("torch.fx", overflow="fold")
     writing = partial is not None
-    for pair in comparison.pairs[since:]:
-        row = f"{pair.index}"
-        if pair.claimed is not None:
-            table.add_row(row, _cell(pair.claimed, wide), _mark(pair.match), _cell(pair.true, wide))
-        elif writing:
-            now = pair.index == comparison.steps_claimed
-            table.add_row(row, Text(_tail(partial) if now else "", style="dim"), "", _cell(pair.true, wide))
+
+    def add(row: str, said: Text, match: bool | None, truth: Text | None) -> None:
+        mark = Text() if match is None else _mark(match)
+        if not stacked:
+            table.add_row(row, said, mark, truth or Text())
+        elif truth is None or match:
+            table.add_row(row, said, mark)
         else:
-            table.add_row(row, _cell(None, wide), _mark(False), _cell(pair.true, wide))
+            table.add_row(row, said.append("\ntorch.fx:\n", style="dim").append_text(truth), mark)
+
+    for pair in comparison.pairs[since:]:
+        row, true = f"{pair.index}", _cell(pair.true, wide)
+        if pair.claimed is None and writing:
+            now = pair.index == comparison.steps_claimed
+            add(row, Text(_tail(partial) if now else "", style="dim"), None, true)
+        else:
+            add(row, _cell(pair.claimed, wide), pair.match, true)
     if not writing:
         for _, line in comparison.claimed.malformed[:_MAX_UNREADABLE]:
-            table.add_row("", Text(f"unreadable: {_tail(line)}", style="red"), _mark(False), "")
+            add("", Text(f"unreadable: {_tail(line)}", style="red"), False, None)
     ended = comparison.claimed.final is not None or comparison.claimed.error is not None
-    mark = Text() if writing and not ended else _mark(comparison.final_correct)
-    claimed = Text() if writing and not ended else _ending(comparison.claimed)
-    table.add_row("final", claimed, mark, _ending(comparison.truth))
+    if writing and not ended:
+        add("final", Text(), None, _ending(comparison.truth))
+    else:
+        add("final", _ending(comparison.claimed), comparison.final_correct, _ending(comparison.truth))
     return table
 
 
@@ -129,7 +140,8 @@ def answer(
     if live:
         made = [_answer_live(engine, problem, truth, sampling, model, out, since)]
     else:
-        made = engine.generate([problem], sampling)
+        with _waiting(model, out):
+            made = engine.generate([problem], sampling)
     comparisons = [compare(truth, completion.text) for completion in made]
     vote = majority(comparisons)
     completion, comparison = made[vote.chosen], comparisons[vote.chosen]
@@ -139,6 +151,13 @@ def answer(
     if vote.total > 1:
         out.print(f"{vote.agreeing} of {vote.total} samples agree on the final shape", style="dim", soft_wrap=True)
     return completion, comparison, vote
+
+
+def _waiting(model: str, out: Console) -> AbstractContextManager[object]:
+    """A sign that goes on while nothing else is shown; none where nobody looks."""
+    from rich.text import Text
+
+    return out.status(Text(f"{printable(_short(model))} is writing …")) if out.is_terminal else nullcontext()
 
 
 def _answer_live(

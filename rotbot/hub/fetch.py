@@ -56,6 +56,21 @@ def fetch_model(hub_id: HubId, note: Note = silent) -> Path:
     return fetch(hub_id, "model", MODEL_FILES, note)
 
 
+def model_bytes(hub_id: HubId) -> int:
+    """How much :func:`fetch_model` would download of a model, nothing cached. Raises as :func:`fetch` does."""
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import RepositoryNotFoundError
+    from huggingface_hub.utils import filter_repo_objects
+
+    with explained(str(hub_id)):
+        try:
+            info = patiently(lambda: HfApi().model_info(hub_id.repo, revision=hub_id.revision, files_metadata=True))
+        except RepositoryNotFoundError as error:
+            raise not_found(error, hub_id, "model") from error
+    files = filter_repo_objects(info.siblings or [], allow_patterns=list(MODEL_FILES), key=lambda file: file.rfilename)
+    return sum(file.size or 0 for file in files)
+
+
 def dataset_folder(id_or_path: str, config: str | None = None) -> Path:
     """The local folder of a dataset: an existing folder, or a Hub ID's files, those of one configuration or all.
 

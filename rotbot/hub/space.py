@@ -16,8 +16,9 @@ _PINNED = ("torch", "transformers", "huggingface_hub", "gradio")
 def write_space(folder: Path, models: tuple[str, ...] = (), requirement: str | None = None) -> None:
     """Write README.md, app.py and requirements.txt to ``folder``.
 
-    ``models`` are Hub IDs, offered in this order and fetched when the Space is built; without any it is the embedded
-    one. ``requirement`` replaces ``rotbot[space]`` of this version. Raises :class:`~rotbot.errors.InputError` for a
+    ``models`` are Hub IDs, offered in this order and fetched when the Space is built (those with a revision when first
+    asked for: a Space's front matter names revisions of single files alone); without any it is the embedded one.
+    ``requirement`` replaces ``rotbot[space]`` of this version. Raises :class:`~rotbot.errors.InputError` for a
     model that is no Hub ID, and where gradio is not installed, whose version the Space is to have.
     """
     from huggingface_hub import SpaceCard
@@ -28,9 +29,11 @@ def write_space(folder: Path, models: tuple[str, ...] = (), requirement: str | N
     card = SpaceCard((TEMPLATE / "README.md").read_text(encoding="utf-8"))
     card.data["sdk_version"] = pins["gradio"]
     if models:
-        repos = [read_id(model).repo for model in models]
-        card.data["models"] = repos
-        card.data["preload_from_hub"] = repos
+        ids = [read_id(model) for model in models]
+        card.data["models"] = [one.repo for one in ids]
+        whole = [one.repo for one in ids if one.revision is None]
+        if whole:
+            card.data["preload_from_hub"] = whole
     (folder / "README.md").write_text(str(card), encoding="utf-8")
     app = (TEMPLATE / "app.py").read_text(encoding="utf-8")
     (folder / "app.py").write_text(app.replace('"embedded"', repr(" ".join(models) or "embedded")), encoding="utf-8")

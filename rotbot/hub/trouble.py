@@ -33,17 +33,20 @@ def status_of(error: BaseException) -> int | None:
     return error.response.status_code if isinstance(error, HfHubHTTPError) else None
 
 
-def patiently(call: Callable[[], T], note: Note = silent) -> T:
+def patiently(call: Callable[[], T], note: Note = silent, slow_again: bool = True) -> T:
     """``call()``, tried again after a pause for as long as its failure is a passing one (:data:`WAITS`).
 
-    A connection that cannot be made at all is not tried again. Raises what the last try raised.
+    A connection that cannot be made at all is not tried again, nor without ``slow_again`` one that gave no answer in
+    time. Raises what the last try raised.
     """
+    import httpx2
+
     for wait in WAITS:
         try:
             return call()
         except client_errors() as error:
             cause = _cause(error)
-            if not is_passing(cause):
+            if not is_passing(cause) or (isinstance(cause, httpx2.ReadTimeout) and not slow_again):
                 raise
             seconds = pause_after(cause, wait)
             note(f"{_first_line(cause)}; again in {seconds:.0f} s")

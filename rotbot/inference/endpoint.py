@@ -7,10 +7,13 @@ model's thoughts apart from its answer gives both; they are put together again a
 from __future__ import annotations
 
 import os
+import threading
 import time
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from functools import partial
 from http import HTTPStatus
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Self
 
 from rotbot.errors import InputError
@@ -33,48 +36,52 @@ TIMEOUT = 600.0
 """Seconds that an answer may take."""
 
 _SEEDS = 2**31
+_Job = tuple["Future[Completion]", Callable[[], Completion]] | None
 
 
 class Endpoint:
     """A model behind ``url`` (``http://127.0.0.1:8000/v1``); ``model`` is its name there, None for the only one.
 
-    The key, where one is needed, comes from the environment's ``OPENAI_API_KEY``. Completions have no token ids. Raises
-    :class:`~rotbot.errors.InputError` where the server cannot be reached, does not have the model, or has several and
-    none is named.
+    An answer may take ``timeout`` seconds. The key, where one is needed, comes from the environment's
+    ``OPENAI_API_KEY``. Completions have no token ids. Raises :class:`~rotbot.errors.InputError` where the server cannot
+    be reached, does not have the model, or has several and none is named.
     """
 
-    def __init__(self, url: str, model: str | None = None) -> None:
+    def __init__(self, url: str, model: str | None = None, timeout: float = TIMEOUT) -> None:
         import httpx2
 
         self.url = url.rstrip("/")
         headers = {"Authorization": f"Bearer {os.environ.get('OPENAI_API_KEY', 'none')}"}
         try:
-            self._client = httpx2.Client(base_url=f"{self.url}/", headers=headers, timeout=TIMEOUT)
+            self._client = httpx2.Client(base_url=f"{self.url}/", headers=headers, timeout=timeout)
         except httpx2.InvalidURL as error:
             raise InputError(f"endpoint: expected a URL such as http://127.0.0.1:8000/v1, got {url!r:.200}") from error
         self.model = _choose(self._client, model)
         self.name = f"{self.model} at {self.url}"
-        self._pool = ThreadPoolExecutor(CONCURRENT)
+        self._jobs = SimpleQueue[_Job]()
+        for _ in range(CONCURRENT):  # daemons: who leaves need not wait for a server's answer
+            threading.Thread(target=_work, args=(self._jobs,), name="rotbot-endpoint", daemon=True).start()
 
     def generate(self, prompts: Sequence[Prompt], sampling: Sampling = GREEDY) -> list[Completion]:
         """See :class:`~rotbot.inference.Engine`. Raises :class:`~rotbot.errors.InputError` for a request that fails."""
         start = time.perf_counter()
-        jobs = [
-            self._pool.submit(
-                self._complete, messages(prompt), sampling, derive("completion", sampling.seed, i, j), start
-            )
-            for i, prompt in enumerate(prompts)
-            for j in range(sampling.n)
-        ]
+        found: list[Future[Completion]] = []
+        for i, prompt in enumerate(prompts):
+            for j in range(sampling.n):
+                seed = derive("completion", sampling.seed, i, j)
+                job = partial(self._complete, messages(prompt), sampling, seed, start)
+                found.append(Future())
+                self._jobs.put((found[-1], job))
         try:
-            return [job.result() for job in jobs]
+            return [future.result() for future in found]
         finally:
-            for job in jobs:
-                job.cancel()
+            for future in found:
+                future.cancel()
 
     def close(self) -> None:
         """Let go of what is under way, and close the connections."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        for _ in range(CONCURRENT):
+            self._jobs.put(None)
         self._client.close()
 
     def __enter__(self) -> Self:
@@ -110,8 +117,21 @@ class Endpoint:
         return Completion(whole, (), reason, time.perf_counter() - start)
 
 
+def _work(jobs: SimpleQueue[_Job]) -> None:
+    """One of the threads: a request after the other, until there is None."""
+    while (given := jobs.get()) is not None:
+        future, job = given
+        if not future.set_running_or_notify_cancel():
+            continue
+        try:
+            future.set_result(job())
+        except BaseException as error:
+            future.set_exception(error)  # raised where the result is asked for
+
+
 def _ask(client: httpx2.Client, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
     """The JSON of an answer; a failure that may pass is tried again. Raises :class:`~rotbot.errors.InputError`."""
+    import httpx2
     from huggingface_hub.utils import hf_raise_for_status
 
     def call() -> Any:
@@ -120,7 +140,10 @@ def _ask(client: httpx2.Client, method: str, path: str, body: Mapping[str, Any] 
         return response.json()
 
     try:
-        return patiently(call)
+        return patiently(call, slow_again=False)
+    except httpx2.ReadTimeout as error:
+        seconds = client.timeout.read
+        raise InputError(f"endpoint {client.base_url}: expected an answer within {seconds:g} s (--timeout)") from error
     except (*client_errors(), ValueError) as error:
         said = (str(error).strip() or type(error).__name__).splitlines()[0]
         if status_of(error) == HTTPStatus.UNAUTHORIZED:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 from rotbot.errors import InputError
+from rotbot.hub.fetch import model_bytes
 from rotbot.hub.ids import parse_id
 from rotbot.inference.engine import Engine, Sampling, open_engine
 from rotbot.models import EMBEDDED
@@ -18,6 +18,7 @@ from rotbot.space.forms import read_problem
 from rotbot.space.service import Done, Event, Service, Stopped, Ticket
 
 MAX_TOKENS = 2048
+MOST_BYTES = 4_000_000_000
 _TRACERS = ThreadPoolExecutor(8, thread_name_prefix="rotbot-trace")
 
 
@@ -29,9 +30,9 @@ async def traced(code: str, args: dict[str, str], target: str | None) -> tuple[P
 def check_model(model: str, offered: tuple[str, ...]) -> str:
     """The model a visitor may use: one that is offered, or a Hub ID. A visitor's text is never a path.
 
-    Raises :class:`~rotbot.errors.InputError` for anything else.
+    An empty text is the first one offered. Raises :class:`~rotbot.errors.InputError` for anything else.
     """
-    model = model.strip() or EMBEDDED
+    model = model.strip() or offered[0]
     if model in offered:
         return model
     if parse_id(model) is None or Path(model).exists():
@@ -40,9 +41,9 @@ def check_model(model: str, offered: tuple[str, ...]) -> str:
 
 
 def sampling_of(max_tokens: float, temperature: float) -> Sampling:
-    """Raises :class:`~rotbot.errors.InputError` for values out of the demo's range."""
-    if not 1 <= max_tokens <= MAX_TOKENS:
-        raise InputError(f"max_tokens: expected 1 to {MAX_TOKENS}, got {max_tokens:g}")
+    """Raises :class:`~rotbot.errors.InputError` for values out of the demo's range, and for what is no number."""
+    if not (isinstance(max_tokens, (int, float)) and 1 <= max_tokens <= MAX_TOKENS):
+        raise InputError(f"max_tokens: expected 1 to {MAX_TOKENS}, got {max_tokens!r:.80}")
     return Sampling(max_tokens=int(max_tokens), temperature=temperature)
 
 
@@ -68,10 +69,17 @@ async def streamed(service: Service, problem: Problem, model: str, sampling: Sam
         ticket.cancel()
 
 
-def opener(kind: str) -> Any:
-    """How the service opens an engine of this kind: vLLM where it is installed for ``auto``, else transformers."""
+def opener(kind: str, offered: tuple[str, ...]) -> Callable[[str], Engine]:
+    """How the service opens an engine of this kind: vLLM where it is installed for ``auto``, else transformers.
+
+    A model that is not ``offered`` but a visitor's choice may have :data:`MOST_BYTES` on the Hub, for all others wait
+    while it is downloaded and loaded.
+    """
 
     def open_model(model: str) -> Engine:
+        hub_id = parse_id(model)
+        if hub_id is not None and model not in offered and (size := model_bytes(hub_id)) > MOST_BYTES:
+            raise InputError(f"expected at most {MOST_BYTES / 1e9:.0f} GB, {model} has {size / 1e9:.1f} GB")
         return open_engine(model, kind, context=4096)
 
     return open_model

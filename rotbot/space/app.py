@@ -23,8 +23,10 @@ from rotbot.space.service import Done, Loading, Service, Stopped, Waiting, Writi
 
 CSS = Path(__file__).parent / "style.css"
 _PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-_COPY_LINK = """(query) => { const url = location.origin + location.pathname + '?' + query;
-  history.replaceState(null, '', url); navigator.clipboard && navigator.clipboard.writeText(url); return query; }"""
+_COPY_LINK = """async (query) => { const url = location.origin + location.pathname + '?' + query;
+  history.replaceState(null, '', url);
+  try { await navigator.clipboard.writeText(url); return [query, 'Copied.']; }
+  catch { return [query, "It is in the address bar."]; } }"""
 _SHOW_ANSWER = """() => { const answer = document.querySelector('.answer');
   if (answer.getBoundingClientRect().top > innerHeight / 2) answer.scrollIntoView(); }"""
 
@@ -34,7 +36,7 @@ def build(models: tuple[str, ...] = ("embedded",), service: Service | None = Non
 
     ``service`` answers the visitors; without one it is a new one that opens vLLM where it is installed.
     """
-    service = service or Service(opener("auto"))
+    service = service or Service(opener("auto", models))
     first = EXAMPLES[0]
     with gr.Blocks(title="rotbot: tensor shapes, step by step", analytics_enabled=False) as page:
         gr.Markdown("# Tensor shapes, step by step\nA small model works out every shape; TorchFX checks each step.")
@@ -62,6 +64,7 @@ def build(models: tuple[str, ...] = ("embedded",), service: Service | None = Non
                     chosen = [(gr.Button(example.title, size="sm", min_width=120), example) for example in EXAMPLES]
                 with gr.Row():
                     link = gr.Button("Copy link to this problem", size="sm")
+                copied = gr.HTML(elem_id="copied")
                 local = gr.Textbox(label="Run this locally", interactive=False, max_lines=4, buttons=["copy"])
             with gr.Column(scale=7, min_width=320, elem_classes="answer"):
                 note, steps, judged = gr.HTML(), gr.HTML(elem_id="steps"), gr.HTML(elem_id="verdict")
@@ -72,11 +75,21 @@ def build(models: tuple[str, ...] = ("embedded",), service: Service | None = Non
                     nodes = gr.HTML()
                 with gr.Accordion("What the model wrote", open=False):
                     written = gr.HTML()
-        form: list[Any] = [code, target, names, *rows]
+        form: list[Any] = [code, target, names, model, *rows]
         truth_outputs: list[Any] = [note, steps, judged, fault, way, nodes, written, query, local]
 
-        async def truth(code: str, target: str | None, names: list[str], *shapes: str) -> tuple[str, ...]:
-            return await _truth(_filled(code, target, names, shapes))
+        def asked(code: str, target: str | None, names: list[str], model: str, *shapes: str) -> Filled:
+            return _filled(code, target, names, "" if model == models[0] else model, shapes)
+
+        async def truth(*form: Any) -> tuple[str, ...]:
+            return await _truth(asked(*form))
+
+        async def left(known: str, *form: Any) -> Any:  # what is pasted is no key's input; what is the same stays
+            filled = asked(*form)
+            return [gr.skip()] * len(truth_outputs) if known == to_query(filled) else await _truth(filled)
+
+        def extras(*form: Any) -> tuple[str, str]:
+            return _extras(asked(*form))
 
         def fields(code: str, names: list[str], target: str | None, *shapes: str) -> list[Any]:
             shown = _fields(code, target, dict(zip(names, shapes, strict=False)))
@@ -87,34 +100,41 @@ def build(models: tuple[str, ...] = ("embedded",), service: Service | None = Non
             code: str, target: str | None, names: list[str], model: str, tokens: float, temperature: float, *shapes: str
         ) -> AsyncGenerator[tuple[Any, ...]]:
             async for shown in _answer(
-                service, models, _filled(code, target, names, shapes), model, tokens, temperature
+                service, models, _filled(code, target, names, model, shapes), tokens, temperature
             ):
                 yield shown
 
         def opened(request: gr.Request) -> list[Any]:
             filled = from_query(dict(request.query_params)) or _of(first)
-            return [filled.code, *_fields(filled.code, filled.target, dict(filled.args))]
+            return [filled.code, filled.model or models[0], *_fields(filled.code, filled.target, dict(filled.args))]
 
         def example_fields(example: Example) -> list[Any]:
             return [example.code, *_fields(example.code, example.target, dict(example.args))]
 
-        typed: dict[str, Any] = {**_PRIVATE, "trigger_mode": "always_last", "concurrency_limit": None}
+        seen: dict[str, Any] = {**_PRIVATE, "trigger_mode": "always_last", "concurrency_limit": None}
         filling: list[Any] = [names, target, *rows]
-        page.load(opened, None, [code, *filling], **_PRIVATE).then(truth, form, truth_outputs, **_PRIVATE)
-        code.input(fields, [code, names, target, *rows], filling, **typed).then(truth, form, truth_outputs, **_PRIVATE)
-        for box in (target, *rows):
-            gr.on([box.input, box.blur], truth, form, truth_outputs, **typed)  # what is pasted is no key's input
-        ran = run.click(truth, form, truth_outputs, concurrency_limit=None, **_PRIVATE).then(
+        page.load(opened, None, [code, model, *filling], **_PRIVATE).then(truth, form, truth_outputs, **_PRIVATE)
+        begun = run.click(truth, form, truth_outputs, concurrency_limit=None, **_PRIVATE)
+        ran = begun.then(
             answer, [code, target, names, model, tokens, temperature, *rows], [note, steps, judged, written],
             concurrency_limit=None, **_PRIVATE,
         )  # fmt: skip
+        typed: dict[str, Any] = {**seen, "cancels": [begun, ran]}  # an answer to what stands there no more is of no use
+        code.input(fields, [code, names, target, *rows], filling, **typed).then(truth, form, truth_outputs, **_PRIVATE)
+        for box in (target, *rows):
+            box.input(truth, form, truth_outputs, **typed)
+            box.blur(left, [query, *form], truth_outputs, **seen)
+        gr.on([model.input, model.blur], extras, form, [query, local], **seen)
         run.click(None, js=_SHOW_ANSWER, **_PRIVATE)  # on a phone it is below the form
-        stop.click(None, cancels=[ran], **_PRIVATE).then(lambda: views.status("Stopped."), None, note, **_PRIVATE)
+        stop.click(None, cancels=[begun, ran], **_PRIVATE).then(
+            lambda: views.status("Stopped."), None, note, **_PRIVATE
+        )
         for button, example in chosen:
-            button.click(lambda example=example: example_fields(example), None, [code, *filling], **_PRIVATE).then(
-                truth, form, truth_outputs, **_PRIVATE
-            )
-        link.click(None, query, query, js=_COPY_LINK, **_PRIVATE)
+            button.click(
+                lambda example=example: example_fields(example), None, [code, *filling], cancels=[begun, ran],
+                **_PRIVATE,
+            ).then(truth, form, truth_outputs, **_PRIVATE)  # fmt: skip
+        link.click(None, query, [query, copied], js=_COPY_LINK, **_PRIVATE)
         add_endpoints(service, models)
     return page.queue(max_size=200, default_concurrency_limit=16, api_open=False)
 
@@ -135,9 +155,9 @@ def _of(example: Example) -> Filled:
     return Filled(example.code, example.args, example.target)
 
 
-def _filled(code: str, target: str | None, names: list[str], shapes: tuple[str, ...]) -> Filled:
+def _filled(code: str, target: str | None, names: list[str], model: str, shapes: tuple[str, ...]) -> Filled:
     """The form's values; a box without a name is not an argument."""
-    return Filled(code or "", tuple(zip(names, shapes, strict=False)), target or "")
+    return Filled(code or "", tuple(zip(names, shapes, strict=False)), target or "", model or "")
 
 
 def _fields(code: str, target: str | None, shapes: dict[str, str]) -> list[Any]:
@@ -151,9 +171,13 @@ def _fields(code: str, target: str | None, shapes: dict[str, str]) -> list[Any]:
     return [list(found.free), gr.update(choices=list(found.assigned), value=kept), *rows]
 
 
+def _extras(filled: Filled) -> tuple[str, str]:
+    return to_query(filled), command(filled)
+
+
 async def _truth(filled: Filled) -> tuple[str, ...]:
     """The ground truth's views, or the sentence that says what is missing."""
-    extras = (to_query(filled), command(filled))
+    extras = _extras(filled)
     try:
         problem, trace = await traced(filled.code, dict(filled.args), filled.target)
     except RotbotError as error:
@@ -165,12 +189,12 @@ async def _truth(filled: Filled) -> tuple[str, ...]:
 
 
 async def _answer(
-    service: Service, offered: tuple[str, ...], filled: Filled, model: str, tokens: float, temperature: float
+    service: Service, offered: tuple[str, ...], filled: Filled, tokens: float, temperature: float
 ) -> AsyncGenerator[tuple[Any, ...]]:
     """Note, steps, verdict and raw text, again and again until the model has ended."""
     try:
         problem, trace = await traced(filled.code, dict(filled.args), filled.target)
-        model, sampling = check_model(model, offered), sampling_of(tokens, temperature)
+        model, sampling = check_model(filled.model, offered), sampling_of(tokens, temperature)
     except RotbotError as error:
         yield views.status(f"{str(error).rstrip('.')}.", "bad"), gr.skip(), "", ""
         return

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
+from rotbot.hub.ids import parse_id
+from rotbot.models import EMBEDDED
 from rotbot.shapes.limits import LIMITS
 
 MAX_ARGUMENTS = 12
@@ -15,16 +17,18 @@ _MAX_FIELD = 200
 
 @dataclass(frozen=True, slots=True)
 class Filled:
-    """The form as a link fills it in; ``args`` are shapes as typed."""
+    """The form as a link fills it in; ``args`` are shapes as typed, ``model`` is empty for the one chosen first."""
 
     code: str
     args: tuple[tuple[str, str], ...]
     target: str
+    model: str = ""
 
 
 def to_query(filled: Filled) -> str:
-    """``code=…&target=…&arg.x=2,3``, percent-encoded, without the question mark."""
+    """``code=…&target=…&model=…&arg.x=2,3``, percent-encoded, without the question mark."""
     fields = [("code", filled.code), ("target", filled.target)]
+    fields += [("model", filled.model)] if filled.model else []
     return urlencode([*fields, *[(f"arg.{name}", shape) for name, shape in filled.args]])
 
 
@@ -39,12 +43,14 @@ def from_query(query: Mapping[str, str]) -> Filled | None:
         if name.startswith("arg.") and name.removeprefix("arg.").isidentifier() and len(shape) <= _MAX_FIELD
     ]
     target = query.get("target", "")
-    return Filled(code, tuple(args[:MAX_ARGUMENTS]), target if target.isidentifier() else "")
+    model = query.get("model", "")
+    known = model if model == EMBEDDED or parse_id(model) is not None else ""
+    return Filled(code, tuple(args[:MAX_ARGUMENTS]), target if target.isidentifier() else "", known)
 
 
-def command(filled: Filled, model: str = "embedded") -> str:
+def command(filled: Filled) -> str:
     """The ``rotbot predict`` command that asks the same on the visitor's own machine, quoted for a shell."""
-    words = ["rotbot", "predict", *([] if model == "embedded" else [model]), "-c", filled.code]
+    words = ["rotbot", "predict", *([filled.model] if filled.model not in ("", EMBEDDED) else []), "-c", filled.code]
     for name, shape in filled.args:
         words += ["--arg", f"{name}={shape.replace(' ', '')}"]
     return shlex.join([*words, *(["--target", filled.target] if filled.target else [])])

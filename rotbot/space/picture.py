@@ -1,95 +1,16 @@
 """The tensor's way through a program as SVG: dimensions as boxes, lines that show which move, merge, split, appear.
 
-Lines follow from the shapes, and from the arguments where an operation permutes: they are a drawing aid, not a proof.
+Which dimension goes where is for :mod:`~rotbot.space.dims`.
 """
 
 from __future__ import annotations
 
-import ast
-from math import prod
-
 from rotbot.shapes.trace import Shape, ShapeTrace, Step
+from rotbot.space.dims import Link, links
 from rotbot.space.markup import esc, shapes_text
-
-Link = tuple[int, int]
-"""A dimension of the input and one of the output that it goes into."""
 
 WIDTH, _BOX, _ROW, _LABEL, _GAP = 360, 26, 34, 20, 8
 _MAX_STEPS = 40
-
-
-def links(op: str, before: Shape, after: Shape) -> list[Link]:
-    """Which dimension goes where, when ``op`` makes ``after`` of ``before``."""
-    if op in ("matmul", "bmm", "mm") and len(before) > 1:  # all but the last are kept, counted from the right
-        shift = len(after) - len(before)
-        return [(i, i + shift) for i in range(len(before) - 1) if before[i] == after[i + shift]]
-    order = _permutation(op, len(before))
-    if order is not None and [before[i] for i in order] == list(after):
-        return [(source, place) for place, source in enumerate(order)]
-    regrouped = _regrouped(before, after)
-    return _kept(before, after) if regrouped is None else regrouped
-
-
-def _permutation(op: str, rank: int) -> list[int] | None:
-    """Input dimensions in the order of the output's, for the operations that permute."""
-    name, _, rest = op.partition("(")
-    order = list(range(rank))
-    if name in ("mT", "mH", "adjoint") and rank > 1:
-        return [*order[:-2], rank - 1, rank - 2]
-    if name in ("T", "t"):
-        return order[::-1]
-    try:
-        given = ast.literal_eval(f"[{rest.rstrip(')')}]") if rest else []
-    except (ValueError, SyntaxError):
-        return None
-    dims = given[0] if len(given) == 1 and isinstance(given[0], (list, tuple)) else given
-    if not all(isinstance(dim, int) and -rank <= dim < rank for dim in dims):
-        return None
-    dims = [dim % rank for dim in dims]
-    if name == "permute" and sorted(dims) == order:
-        return dims
-    if name in ("transpose", "swapaxes", "swapdims") and len(dims) == 2:
-        order[dims[0]], order[dims[1]] = order[dims[1]], order[dims[0]]
-        return order
-    if name in ("movedim", "moveaxis") and len(dims) == 2:
-        order.insert(dims[1], order.pop(dims[0]))
-        return order
-    return None
-
-
-def _regrouped(before: Shape, after: Shape) -> list[Link] | None:
-    """Merges and splits: both sides cut into the finest groups of equal products. None where that is impossible."""
-    left, right = [d for d in before if isinstance(d, int)], [d for d in after if isinstance(d, int)]
-    if len(left) != len(before) or len(right) != len(after) or prod(left) != prod(right) or not all(left):
-        return None
-    found: list[Link] = []
-    i = j = 0
-    while i < len(left) and j < len(right):
-        if left[i] != right[j] and 1 in (left[i], right[j]):  # a dimension of one comes or goes
-            i, j = (i + 1, j) if left[i] == 1 else (i, j + 1)
-            continue
-        start_i, start_j, a, b = i, j, left[i], right[j]
-        while a != b:
-            if a < b:
-                i += 1
-                a *= left[i]
-            else:
-                j += 1
-                b *= right[j]
-        found += [(x, y) for x in range(start_i, i + 1) for y in range(start_j, j + 1)]
-        i, j = i + 1, j + 1
-    return found
-
-
-def _kept(before: Shape, after: Shape) -> list[Link]:
-    """Dimensions of equal size in the same order: the longest common subsequence."""
-    best: list[list[list[Link]]] = [[[] for _ in range(len(after) + 1)] for _ in range(len(before) + 1)]
-    for i in reversed(range(len(before))):
-        for j in reversed(range(len(after))):
-            skip = max(best[i + 1][j], best[i][j + 1], key=len)
-            take = [(i, j), *best[i + 1][j + 1]] if before[i] == after[j] else []
-            best[i][j] = take if len(take) > len(skip) else skip
-    return best[0][0]
 
 
 def describe(index: int, step: Step) -> str:
@@ -114,7 +35,7 @@ def describe(index: int, step: Step) -> str:
         f"gone: {', '.join(gone)}" if gone else "",
     ]  # fmt: skip
     said = "; ".join([part for part in parts if part])
-    return f"{text} {said.capitalize()}." if said else text
+    return f"{text} {said[0].upper()}{said[1:]}." if said else text
 
 
 def picture(trace: ShapeTrace) -> str:

@@ -109,19 +109,15 @@ class Service:
     def submit(self, ticket: Ticket) -> None:
         """Queue a request; its first report is its place, or at once :class:`Stopped` if the queue is full."""
         with self._changed:
-            place = len(self._waiting) + 1
-            full = place > self.settings.waiting
-            if not full:
+            place = sum(not waiting.cancelled for waiting in self._waiting) + 1
+            if place <= self.settings.waiting:
+                ticket.report(Waiting(place))  # before the other thread can report what comes next
                 self._waiting.append(ticket)
                 self._changed.notify()
-        if full:
-            ticket.report(
-                Stopped(
-                    f"{self.settings.waiting} requests are waiting already. Try again in a minute, or run it locally."
-                )
-            )
-        else:
-            ticket.report(Waiting(place))
+                return
+        ticket.report(
+            Stopped(f"{self.settings.waiting} requests are waiting already. Try again in a minute, or run it locally.")
+        )
 
     def close(self) -> None:
         """End the thread and the engine; open requests are stopped."""

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-STEPS, WARM = 8, 3
+STEPS, WARM = 15, 3
 GROUPS, SAMPLES, TOKENS = 8, 8, 256
 ROLES = ("generator", "reward", "trainer", "sync")
 

@@ -26,3 +26,12 @@ def test_every_option_says_what_it_is() -> None:
     assert len(rows) > 60
     assert [row for row in rows if row.endswith("|  |")] == []
     assert any(row.startswith("| `--arg, -a NAME=SHAPE` |") for row in rows)
+
+
+@pytest.mark.parametrize(("words", "offered"), [("rotbot pre", "predict"), ("rotbot trace --ar", "--arg")])
+def test_a_shell_completes_commands_and_options(words, offered):
+    environment = {"_ROTBOT_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+    done = subprocess.run(
+        [str(Path(sys.executable).with_name("rotbot"))], capture_output=True, text=True, env=os.environ | environment
+    )
+    assert offered in done.stdout.split()

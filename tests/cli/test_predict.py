@@ -53,6 +53,51 @@ def test_a_right_answer(run, memorized_folder):
     assert err == ""
 
 
+@pytest.mark.parametrize("width", [20, 30, 47])
+def test_in_a_very_narrow_terminal_the_truth_stands_below_what_differs(width):
+    seen = io.StringIO()
+    screen = Console(file=seen, width=width)
+    screen.print(versus_table(compare(WRONG.truth(), ANSWERS[WRONG]), "embedded", width))
+    lines = seen.getvalue().splitlines()
+    assert max(map(len, lines)) <= width
+    words = " ".join(seen.getvalue().split())
+    assert "torch.fx:" in words
+    assert "✗" in words
+    assert min(len(line.strip()) for line in lines if line.strip()) >= 1
+    whole = [line for line in lines if "→" in line]
+    assert len(whole) >= len(WRONG.truth().steps)  # no step is folded into a column of single letters
+
+
+def test_colours_are_for_those_who_want_them(memorized_folder):
+    def shown(**environment):
+        parent, child = pty.openpty()
+        command = [sys.executable, "-m", "rotbot", "predict", memorized_folder, *options(RIGHT)]
+        done = subprocess.Popen(
+            list(map(str, command)), stdout=child, stderr=subprocess.DEVNULL,
+            env={**os.environ, "TERM": "xterm-256color", "COLUMNS": "100", **environment},
+        )  # fmt: skip
+        os.close(child)
+        text = b""
+        while True:
+            try:
+                text += os.read(parent, 65536)
+            except OSError:  # the other end is closed
+                break
+        done.wait()
+        os.close(parent)
+        return text.decode()
+
+    environment = {name: os.environ.pop(name) for name in ("NO_COLOR", "FORCE_COLOR") if name in os.environ}
+    try:
+        coloured, plain = shown(), shown(NO_COLOR="1")
+    finally:
+        os.environ.update(environment)
+    green = re.compile(r"\x1b\[[0-9;]*32m")
+    assert green.search(coloured)
+    assert not green.search(plain)
+    assert "✓" in plain
+
+
 def test_a_lucky_answer_is_not_right(run, memorized_folder):
     code, out, _ = run("predict", memorized_folder, *options(LUCKY))
     assert code == 1

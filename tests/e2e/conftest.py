@@ -64,7 +64,7 @@ def site(running_site):
     yield running_site
     running_site.going = True
     for engine in running_site.engines:
-        engine.free_words = 0
+        engine.free_words, engine.says = 0, None
         engine.going.set()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -45,6 +46,14 @@ def run(page):
 
 def verdict(page):
     return page.locator("#verdict .verdict")
+
+
+def wait_until(done):
+    """Until what the page's server did is seen here."""
+    end = time.monotonic() + PATIENCE_MS / 1000
+    while not done():
+        assert time.monotonic() < end
+        time.sleep(0.05)
 
 
 def test_type_code_fill_shapes_run_and_read_the_verdict(visit, site):
@@ -98,6 +107,88 @@ def test_steps_stream_and_stop_aborts_in_the_engine(visit, site):
     assert problem in engine.aborted
 
 
+def test_another_problem_ends_the_answer_to_the_last(visit, site):
+    def writing():
+        site.going = False
+        for engine in site.engines:
+            engine.going.clear()
+        run(page)
+        expect(page.locator(".status")).to_contain_text("The model is writing")
+        return site.engines[-1]
+
+    def alone(engine, shape):
+        expect(page.locator("tr.final")).to_contain_text(shape)
+        wait_until(lambda: engine.opened[-1] in engine.aborted)
+        engine.going.set()
+        expect(page.get_by_role("table", name="Ground truth")).to_be_visible()
+        expect(page.get_by_role("table", name="The model beside the ground truth")).to_have_count(0)
+        expect(page.locator(".status")).not_to_contain_text("writing")
+
+    page = visit(site.link(ATTENTION, "y", x="2, 5, 32"))
+    engine = writing()
+    page.get_by_role("button", name=EXAMPLES[1].title, exact=True).click()
+    expect(page.get_by_label(f"Shape of {EXAMPLES[1].args[0][0]}", exact=True)).to_have_value(EXAMPLES[1].args[0][1])
+    alone(engine, "[")
+    page.goto(site.link("y = x.flatten()", "y", x="2, 7"))
+    engine = writing()
+    give(page, "x", "3, 7")
+    alone(engine, "[21]")
+    engine = writing()
+    write(page, "y = x.flatten()[None]")
+    alone(engine, "[1, 21]")
+
+
+def test_who_leaves_the_page_or_the_queue_frees_the_engine(visit, site):
+    site.going = False
+    for engine in site.engines:
+        engine.going.clear()
+    page = visit(site.link("y = x.flatten()", "y", x="11, 7"))
+    run(page)
+    expect(page.locator(".status")).to_contain_text("The model is writing")
+    engine = site.engines[-1]
+    problem = engine.opened[-1]
+    page.context.close()
+    wait_until(lambda: problem in engine.aborted)
+
+
+def test_an_answer_stays_when_a_box_is_only_visited(visit, site):
+    page = visit(site.link("y = x.flatten()", "y", x="2, 7"))
+    run(page)
+    expect(verdict(page)).to_contain_text("✓")
+    page.get_by_label("Shape of x").focus()
+    page.get_by_label("Target").focus()
+    page.get_by_role("button", name="Stop").focus()
+    page.wait_for_load_state("networkidle")
+    expect(verdict(page)).to_contain_text("✓")
+
+
+LIES = f"""step 0: flatten | [2, 7] -> [13]
+{HOSTILE}
+step 1: add dimension at position 0 | [13] -> [1, 13]
+</think>
+final: [1, 14] {HOSTILE}
+final: [1, 14]"""
+
+
+def test_a_wrong_and_hostile_answer_is_marked_and_shown_as_text(visit, site):
+    page = visit(site.link("h = x.flatten()\ny = h[None]", "y", x="2, 7"))
+    run(page)
+    expect(verdict(page)).to_contain_text("✓")
+    site.engines[-1].says = LIES
+    spoken = []
+    page.on("dialog", lambda dialog: (spoken.append(dialog.message), dialog.dismiss()))
+    run(page)
+    expect(verdict(page)).to_contain_text("✗")
+    both = page.get_by_role("table", name="The model beside the ground truth")
+    assert both.locator("td.marks").all_inner_texts()[:2] == ["✗ differs"] * 2
+    expect(both).to_contain_text("unreadable: <img src=x onerror=alert(1)>")
+    page.get_by_text("What the model wrote").click()
+    expect(page.locator(".answer pre").last).to_contain_text("onerror=alert(1)")
+    assert page.locator(".answer img").count() == 0
+    assert "49" not in page.locator(".answer").inner_text()
+    assert spoken == []
+
+
 def test_a_wrong_program_has_its_fault_underlined_with_the_reason(visit, site):
     page = visit(site.link(WRONG, "y", x="2, 3, 4"))
     fault = page.locator("#fault")
@@ -143,8 +234,12 @@ def test_a_link_opens_filled_in_and_copies_itself(visit, site):
     expect(page.locator("#fault").or_(page.locator("tr.final"))).not_to_have_count(0)
     local = page.locator("label", has_text="Run this locally").locator("textarea")
     expect(local).to_have_value(re.compile("--arg x=2,5,32,1"))
+    page.get_by_label("Model", exact=True).fill("owner/name")
+    page.keyboard.press("Enter")
+    expect(local).to_have_value(re.compile("^rotbot predict owner/name -c"))
     page.get_by_role("button", name="Copy link").click()
-    page.wait_for_url("**arg.x=2%2C5%2C32%2C1**")
+    page.wait_for_url("**model=owner%2Fname**arg.x=2%2C5%2C32%2C1**")
+    expect(page.locator("#copied")).to_contain_text(re.compile("Copied|address bar"))
 
 
 def test_two_visitors_see_their_own_answers_side_by_side(visit, site):

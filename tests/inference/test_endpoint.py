@@ -2,6 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import signal
+import subprocess
+import sys
+import threading
+import time
+from contextlib import contextmanager, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
 import pytest
 
 from rotbot.errors import InputError
@@ -57,3 +66,85 @@ def test_no_server_at_all():
 def test_a_server_of_something_else(served):
     with pytest.raises(InputError, match="expected an OpenAI-compatible server"):
         Endpoint(served[0] + "/nowhere")
+
+
+@contextmanager
+def answering(status, text, seconds=0.0):
+    """A server that lists a model and answers every chat with ``text`` after ``seconds``; counts the chats."""
+    chats = []
+    over = threading.Event()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.answer(200, json.dumps({"data": [{"id": NAME}]}))
+
+        def do_POST(self):
+            self.rfile.read(int(self.headers["Content-Length"]))
+            chats.append(self.headers["Authorization"])
+            over.wait(seconds)
+            self.answer(status, text)
+
+        def answer(self, code, body):
+            with suppress(BrokenPipeError, ConnectionResetError):  # who asked may have left
+                self.send_response(code)
+                self.send_header("Content-Type", "application/json")
+                self.end_headers()
+                self.wfile.write(body.encode())
+
+        def log_message(self, *arguments):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/v1", chats
+    finally:
+        over.set()
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.mark.parametrize(
+    ("status", "text", "said"),
+    [
+        (200, "<html>Welcome</html>", "expected an OpenAI-compatible server"),
+        (200, '{"choices": []}', "expected a chat completion, got"),
+        (200, '{"choices": [{"message": {"content": [1]}}]}', "expected a chat completion, got"),
+        (200, "[]", "expected a chat completion, got"),
+        (401, "{}", "the key comes from the environment's OPENAI_API_KEY"),
+        (404, '{"error": "no such path"}', "expected an OpenAI-compatible server"),
+    ],
+)
+def test_what_a_server_says_in_another_dialect_is_a_sentence(status, text, said):
+    with answering(status, text) as (url, _), Endpoint(url) as endpoint, pytest.raises(InputError, match=said) as got:
+        endpoint.generate([RIGHT])
+    assert len(str(got.value).splitlines()) == 1
+
+
+def test_a_server_that_fails_is_asked_again_and_then_blamed(monkeypatch):
+    monkeypatch.setattr("rotbot.hub.trouble.WAITS", (0.0, 0.0))
+    with answering(503, "{}") as (url, chats), Endpoint(url) as endpoint, pytest.raises(InputError, match="503"):
+        endpoint.generate([RIGHT])
+    assert len(chats) == 3
+
+
+def test_a_slow_server_is_told_from_a_dead_one_and_asked_once():
+    with answering(200, "{}", 60) as (url, chats), Endpoint(url, timeout=0.3) as endpoint:
+        with pytest.raises(InputError, match=r"expected an answer within 0\.3 s \(--timeout\)"):
+            endpoint.generate([RIGHT])
+        assert len(chats) == 1
+
+
+def test_ctrl_c_does_not_wait_for_a_slow_server():
+    with answering(200, "{}", 600) as (url, chats):
+        command = [sys.executable, "-m", "rotbot", "predict", "--endpoint", url, "-c", "y = x.T", "--arg", "x=2,3"]
+        asking = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        end = time.monotonic() + 120
+        while not chats:
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        asking.send_signal(signal.SIGINT)
+        began = time.monotonic()
+        asking.communicate(timeout=60)
+        assert time.monotonic() - began < 10
+        assert asking.returncode == 130

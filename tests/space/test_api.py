@@ -34,6 +34,18 @@ def test_trace_gives_the_ground_truth(client):
     assert [step["outputs"] for step in data["steps"]] == [[[6]], [[1, 6]]]
 
 
+@pytest.mark.parametrize("shape", ["2,3", "[2, 3]", [2, 3]])
+@pytest.mark.parametrize("target", ["", None, "z"])
+def test_shapes_and_targets_in_the_forms_that_programs_have_them(client, shape, target):
+    data = client.predict(CODE, {"x": shape}, target, api_name="/trace")
+    assert (data["target"], data["final"]) == ("z", [1, 6])
+
+
+def test_dimensions_may_have_names_in_a_list_and_there_may_be_none(client):
+    assert client.predict(CODE, {"x": ["B", 3]}, api_name="/trace")["final"] == [1, "3*B"]
+    assert client.predict(CODE, {"x": []}, api_name="/trace")["final"] == [1, 1]
+
+
 def test_trace_of_a_wrong_program_is_an_answer(client):
     data = client.predict("y = x @ x", {"x": "2,3"}, api_name="/trace")
     assert data["error"]["step"] == 0
@@ -53,6 +65,11 @@ def test_predict_puts_the_model_beside_the_truth(client):
         (["import os\ny = os.getcwd()", {}], "import"),
         ([CODE, {"x": "2,3"}, "z", "../secret"], "expected embedded or a Hub ID"),
         ([CODE, {"x": "2,3"}, "z", "embedded", 10**9], "expected 1 to 2048"),
+        ([CODE, {"x": "2,3"}, "z", "embedded", "many"], "max_tokens: expected 1 to 2048, got 'many'"),
+        ([CODE, {"x": {"y": 2}}], "x: expected a shape such as"),
+        ([CODE, {"x": [2.5]}], "x: expected a shape such as"),
+        ([CODE, ["x"]], "args: expected an object such as"),
+        ([7, {"x": "2,3"}], "code: expected a text, got 7"),
     ],
 )
 def test_what_cannot_be_answered_is_a_sentence(client, arguments, said):
@@ -84,3 +101,12 @@ def truth_seconds(client, visitors, first=100):
     ]  # fmt: skip
     assert [job.result(PATIENCE)["final"][1] for job in jobs] == [3 * size for size in range(first, first + visitors)]
     return list(ended.values())
+
+
+def test_what_a_stranger_sends_does_not_reach_the_log(client, capfd):
+    for arguments in (["y = x  # \x1b[2J\x07", {"x": "\x1b]0;owned\x07"}], ["\x1b[31m", {"\x1b": "2"}]):
+        with pytest.raises(AppError):
+            client.predict(*arguments, api_name="/predict")
+    written = "".join(capfd.readouterr())
+    assert "\x1b" not in written
+    assert "owned" not in written

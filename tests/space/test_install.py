@@ -6,20 +6,18 @@ import os
 import subprocess
 import sys
 import sysconfig
-import time
 from pathlib import Path
-from urllib.error import URLError
-from urllib.request import urlopen
 
 import pytest
+from gradio_client import Client
 
 from rotbot.hub.space import write_space
+from tests.space.served import fetched
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parent.parent.parent
 OURS = ("torch", "nvidia-cublas", "triton")
 """Left out of the install and taken from this environment: the largest by far, and this machine's build of them."""
-START_SECONDS = 300
 
 
 @pytest.fixture(scope="module")
@@ -56,20 +54,13 @@ def test_the_app_starts_from_its_requirements_alone(space, free_port):
         app = subprocess.Popen([python, "app.py"], cwd=space, env=environment, stdout=log, stderr=log)
         try:
             text = fetched(f"http://127.0.0.1:{port}/", app, space / "log")
+            client = Client(f"http://127.0.0.1:{port}/", verbose=False, analytics_enabled=False)
+            traced = client.predict("y = x.T", {"x": [2, 3]}, api_name="/trace")
+            answered = client.predict("y = x.T", {"x": [2, 3]}, api_name="/predict")
+            client.close()
         finally:
             app.terminate()
             app.wait(60)
     assert "rotbot: tensor shapes, step by step" in text
-
-
-def fetched(url, app, log):
-    """The page, as soon as the app serves it; an app that ended fails the test with what it said."""
-    end = time.monotonic() + START_SECONDS
-    while time.monotonic() < end:
-        assert app.poll() is None, log.read_text()
-        try:
-            with urlopen(url, timeout=60) as answer:
-                return answer.read().decode()
-        except URLError:
-            time.sleep(0.2)  # there is no other sign that a port is open
-    raise AssertionError(f"no answer in {START_SECONDS} s: {log.read_text()}")
+    assert traced["final"] == [3, 2]
+    assert (answered["engine"], answered["verdict"]["kind"]) == ("transformers", "faithful")

@@ -13,9 +13,10 @@ from rotbot.errors import InputError
 from rotbot.space.answers import check_model
 from rotbot.space.examples import EXAMPLES
 from rotbot.space.forms import names_of, read_problem
+from rotbot.space.dims import links
 from rotbot.space.links import Filled, command, from_query, to_query
 from rotbot.space.markup import esc
-from rotbot.space.picture import links, picture
+from rotbot.space.picture import describe, picture
 
 HOSTILE = "<script>alert(1)</script>${alert(2)}{{x}}`'\"\x1b[0m"
 
@@ -50,6 +51,19 @@ def test_a_link_without_usable_fields_fills_nothing_in():
         ("add dimension at position 0", (16,), (1, 16), [(0, 1)]),
         ("matmul", (2, 5, 3), (2, 5, 5), [(0, 0), (1, 1)]),
         ("sum(-1)", (6, 4, 3), (6, 4), [(0, 0), (1, 1)]),
+        ("sum(1)", (4, 4, 4), (4, 4), [(0, 0), (2, 1)]),
+        ("mean(dim=(0, 1), keepdim=True)", (4, 4, 4), (1, 1, 4), [(2, 2)]),
+        ("max(0)", (4, 4), (4,), [(1, 0)]),
+        ("select index 0 of dim 1", (4, 4, 4), (4, 4), [(0, 0), (2, 1)]),
+        ("select(0, 2)", (4, 4), (4,), [(1, 0)]),
+        ("Linear(4, 4)", (4, 4, 4), (4, 4, 4), [(0, 0), (1, 1)]),
+        ("movedim((0, 1), (1, 0))", (4, 4, 4), (4, 4, 4), [(1, 0), (0, 1), (2, 2)]),
+        ("movedim(0, -1)", (2, 3, 4), (3, 4, 2), [(1, 0), (2, 1), (0, 2)]),
+        ("permute(2, 0, 1)", (4, 4, 4), (4, 4, 4), [(2, 0), (0, 1), (1, 2)]),
+        ("view(B, 16*T)", ("B", "T", 16), ("B", "16*T"), [(0, 0), (1, 1), (2, 1)]),
+        ("view(B, 8, C//8)", ("B", "C"), ("B", 8, "C//8"), [(0, 0), (1, 1), (1, 2)]),
+        ("sum(1)", ("B", "T", 16), ("B", 16), [(0, 0), (2, 1)]),
+        ("sum(9)", (4, 4), (4,), [(0, 0)]),
     ],
 )
 def test_lines_join_the_dimensions_that_belong_together(op, before, after, expected):
@@ -63,6 +77,18 @@ def test_the_picture_is_wellformed_and_says_in_words_what_it_shows():
     assert "Step 0: transpose(0, 1) takes [2, 3] and gives [3, 2]. Dimensions move." in words
     assert "Step 1: flatten takes [3, 2] and gives [6]. Dimensions merge." in words
     assert len(root.findall("svg/path")) == 4
+
+
+def test_the_words_of_the_picture_keep_names_as_they_are():
+    words = describe(0, rotbot.trace("y = x.sum(1)", {"x": "B,T,16"}).steps[0])
+    assert words == "Step 0: sum(1) takes [B, T, 16] and gives [B, 16]. Gone: T."
+
+
+def test_a_link_and_a_command_name_the_model():
+    filled = Filled("y = x", (("x", "2"),), "y", "owner/name@v1")
+    assert from_query(dict(parse_qsl(to_query(filled)))) == filled
+    assert command(filled).startswith("rotbot predict owner/name@v1 -c")
+    assert from_query({"code": "y = x", "model": "../secret"}).model == ""
 
 
 def test_a_visitors_model_is_never_a_path(tmp_path):

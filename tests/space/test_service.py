@@ -202,3 +202,15 @@ def test_closing_stops_what_is_open(serve, engines):
     for visitor in (running, waiting):
         assert visitor.until(Stopped) == Stopped("The demo is shutting down. Try again in a minute.")
     assert engines[0].closed
+
+
+def test_who_has_left_takes_no_place_in_the_queue(serve, engines):
+    service = serve(Settings(running=1, waiting=2), going=False)
+    first = Visitor(service)
+    first.until(Writing)
+    gone, waiting = Visitor(service), Visitor(service)
+    gone.ticket.cancel()
+    late = Visitor(service)
+    assert (waiting.events[0], late.events[0]) == (Waiting(2), Waiting(2))
+    engines[0].going.set()
+    late.until(Done)
