@@ -168,7 +168,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=60)
     parser.add_argument("--rows", type=int, default=200, help="problems of a split")
     parser.add_argument("settings", nargs="*", help="further settings of rotbot grpo")
-    given = parser.parse_args()
+    given = parser.parse_intermixed_args()
     curves, ends = list[Row](), list[Row]()
     start = evaluate(given.start, given.out / START, given.rows)
     ends += [Row(START, 0, split, name, value) for split, found in start.items() for name, value in found.items()]

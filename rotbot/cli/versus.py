@@ -39,8 +39,9 @@ def _short(model: str) -> str:
 def versus_table(comparison: Comparison, model: str, width: int, partial: str | None = None, since: int = 0) -> Table:
     """One row a step, one for the end: what the model wrote, whether it is so, what torch.fx says.
 
-    ``width`` is the console's: in a narrow one a step takes two lines, in a very narrow one the truth stands below. ``partial`` is the line that the model is at
-    (None: it has ended); steps it has not reached get no mark. Steps before ``since`` are left out.
+    ``width`` is the console's: in a narrow one a step takes two lines, in a very narrow one the truth stands below.
+    ``partial`` is the line that the model is at (None: it has ended); steps it has not reached get no mark. Steps
+    before ``since`` are left out.
     """
     from rich import box
     from rich.table import Table
@@ -62,7 +63,7 @@ def versus_table(comparison: Comparison, model: str, width: int, partial: str | 
         elif truth is None or match:
             table.add_row(row, said, mark)
         else:
-            table.add_row(row, said.append("\ntorch.fx:\n", style="dim").append_text(truth), mark)
+            table.add_row(row, said.append("\ntorch.fx\n", style="dim").append_text(truth), mark)
 
     for pair in comparison.pairs[since:]:
         row, true = f"{pair.index}", _cell(pair.true, wide)

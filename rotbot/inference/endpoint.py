@@ -125,8 +125,8 @@ def _work(jobs: SimpleQueue[_Job]) -> None:
             continue
         try:
             future.set_result(job())
-        except BaseException as error:
-            future.set_exception(error)  # raised where the result is asked for
+        except BaseException as error:  # noqa: BLE001 - it is raised again where the result is asked for
+            future.set_exception(error)
 
 
 def _ask(client: httpx2.Client, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:

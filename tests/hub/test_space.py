@@ -61,7 +61,7 @@ def test_the_command_pushes_it_and_a_dry_run_does_not(hub, login, monkeypatch, c
         return end.value.code or 0, capsys.readouterr()
 
     code, said = run("--dry-run", "--model", "ada/tiny")
-    assert (code, hub.repo("ada/demo", "space")) == (0, None)
+    assert (code, ("space", "ada/demo") in hub.repos) == (0, False)
     assert "README.md" in said.out + said.err
     code, said = run("--json", "--model", "ada/tiny")
     assert code == 0
