@@ -10,7 +10,8 @@ import pytest
 from rotbot import Problem
 from rotbot.cli.demo import problems as demo_problems
 from rotbot.evaluation import accuracy
-from rotbot.inference import open_engine
+from rotbot.evaluation.cases import fresh_cases
+from rotbot.inference import Sampling, open_engine
 from rotbot.rewards import compare, explain
 
 FRESH = Path(__file__).parent / "data" / "fresh.jsonl"
@@ -52,6 +53,22 @@ def test_every_step_is_right_on_most_fresh_problems(vllm, problems, capsys):
     assert measured.n == COUNT
     assert measured.rate >= FLOOR
     assert measured.parsed >= 0.95 * COUNT
+
+
+def test_the_grammar_keeps_answers_readable_and_costs_no_accuracy(vllm, problems, capsys):
+    """On the problems above, and on a hundred in styles that the model was never trained on."""
+    foreign = [case.problem for case in fresh_cases("ood_style", 100, seed=31_337)]
+    for name, asked in (("fresh", problems), ("ood_style", foreign)):
+        free = accuracy(vllm, asked)
+        kept = accuracy(vllm, asked, Sampling(constrained=True))
+        with capsys.disabled():
+            for way, one in (("free", free), ("constrained", kept)):
+                print(
+                    f"\n{name}, {way}: parsed {one.parsed}, faithful {one.faithful}, final {one.final} of {one.n}",
+                    end="",
+                )
+        assert kept.parsed >= free.parsed
+        assert kept.rate >= free.interval[0]
 
 
 def test_both_engines_write_the_same_on_100_problems(vllm, transformers, problems):
