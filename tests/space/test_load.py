@@ -17,7 +17,7 @@ async def visitor(service, size, heard, engine):
     """The last of what is shown; the engine starts to write when all have heard something."""
     filled = Filled("q = x.flatten()\nz = q[None]", (("x", f"{size}, 3"),), "z")
     shown = []
-    async for note, steps, verdict, _ in _answer(service, ("embedded",), filled, "embedded", 256, 0):
+    async for note, steps, verdict, _ in _answer(service, ("embedded",), filled, 256, 0):
         if not shown:
             heard.add(size)
             if len(heard) == VISITORS:
