@@ -10,9 +10,10 @@ import torch
 
 from rotbot.errors import UnsafeSnippet, UnsupportedSnippet
 from rotbot.shapes import allowlist, python_values
-from rotbot.shapes.classes import attribute_of
+from rotbot.shapes.classes import CONVERSIONS, attribute_of
 from rotbot.shapes.python_values import kind
 from rotbot.shapes.recorder import Recorder
+from rotbot.shapes.running import kept_module
 from rotbot.shapes.source import span_of
 from rotbot.shapes.values import (
     Builtin,
@@ -24,6 +25,7 @@ from rotbot.shapes.values import (
     ModuleClass,
     Namespace,
     NoOp,
+    NumberLimits,
     Operation,
     Super,
     Traced,
@@ -35,6 +37,13 @@ _NO_OPS = frozenset(("no_grad", "inference_mode", "enable_grad", "manual_seed"))
 _CONTAINERS = ("Sequential", "ModuleList", "Module")
 _INITIALIZERS = frozenset("uniform_ normal_ trunc_normal_ constant_ ones_ zeros_".split())
 """Functions of ``nn.init`` that take a tensor of any shape and leave its shape alone."""
+_SETTINGS = frozenset(
+    "in_features out_features num_embeddings embedding_dim in_channels out_channels kernel_size stride padding "
+    "dilation groups hidden_size input_size num_layers bidirectional batch_first num_heads head_dim embed_dim "
+    "normalized_shape num_features num_groups num_channels eps".split()
+)
+"""Plain numbers that ``nn`` modules keep of their constructors' arguments."""
+_LIMITS = frozenset("min max eps tiny smallest_normal resolution bits".split())
 _TENSOR_QUERIES = frozenset(
     "size dim ndimension numel nelement stride element_size is_floating_point is_complex is_contiguous get_device "
     "is_signed".split()
@@ -62,6 +71,10 @@ def attribute(recorder: Recorder, owner: Any, name: str, node: ast.expr) -> Any:
         return attribute_of(recorder, owner, name, span_of(node))
     if isinstance(owner, (Module, Device)):
         return _of_module(owner, name, node)
+    if isinstance(owner, NumberLimits) and name in _LIMITS:
+        info = torch.finfo if owner.dtype.is_floating_point or owner.dtype.is_complex else torch.iinfo
+        if (found := getattr(info(owner.dtype), name, None)) is not None:  # of these names alone
+            return found
     if isinstance(owner, torch.dtype) and name in ("is_floating_point", "is_complex", "itemsize"):
         return operator.attrgetter(name)(owner)
     if isinstance(owner, (int, float, str, list, tuple, FieldTuple)) or owner is None:
@@ -73,12 +86,16 @@ def attribute(recorder: Recorder, owner: Any, name: str, node: ast.expr) -> Any:
 
 
 def _of_module(owner: Any, name: str, node: ast.expr) -> Any:
-    if isinstance(owner, Module) and name in ("eval", "train", "to", "cuda", "cpu", "float", "half", "double"):
+    if isinstance(owner, Module) and name in ("eval", "train", "cuda", "cpu", *CONVERSIONS):
         return Method(owner, name)
     if isinstance(owner, Module) and owner.spec.name == "nn.ModuleList" and name in ("append", "extend"):
         return Method(owner, name)
     if isinstance(owner, Module) and name == "training":
         return owner.spec.training
+    if isinstance(owner, Module) and owner.children is None and name in _SETTINGS:
+        found = getattr(kept_module(owner.spec, "meta"), name, None)  # of these names alone
+        if isinstance(found, (int, float, tuple)):
+            return found
     if isinstance(owner, Device) and name in ("type", "index"):
         return "cpu" if name == "type" else None
     raise UnsupportedSnippet(f"attribute {name} of {kind(owner)} is not supported", node.lineno)
@@ -127,7 +144,7 @@ def _of_namespace(owner: Namespace, name: str, node: ast.expr) -> Any:
         return ModuleClass(f"nn.{name}")
     if (owner.prefix == "torch" and name in _NO_OPS) or (owner.prefix == "torch.nn.init" and name in _INITIALIZERS):
         return NoOp(name)
-    if qualified in ("torch.device", "torch.Size", "torch.nn.Parameter") or (
+    if qualified in ("torch.device", "torch.Size", "torch.nn.Parameter", "torch.finfo", "torch.iinfo") or (
         owner.prefix == "math" and name in python_values.MATH
     ):
         return Builtin(qualified)

@@ -36,13 +36,12 @@ _LAYERED: dict[str, int] = {
 }  # fmt: skip
 """Modules built of layers, and the position of the first argument that counts them (0: none does)."""
 _MAX_LAYERS = 64
-_MAX_SEQUENCE = 512
 
 
 def check(target: str, args: tuple[Any, ...], kwargs: dict[str, Any], module: ModuleSpec | None) -> None:
     """Raise :class:`~rotbot.errors.LimitExceeded` for a call that would take too long or return too many tensors."""
     if module is not None:
-        _check_module(module, args)
+        _check_module(module)
         return
     name = target.rpartition(".")[2]
     for refused in ("device", "out"):
@@ -85,19 +84,17 @@ def _check_split(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> No
         exceed(f"tensors returned by {name}", LIMITS.fan_out, pieces)
 
 
-def _check_module(module: ModuleSpec, args: tuple[Any, ...]) -> None:
+def _check_module(module: ModuleSpec) -> None:
     name = module.name.removeprefix("nn.")
     if name in _LAYERED:
         first = _LAYERED[name]
         counts = [value for key, value in module.kwargs if key.startswith("num_") and key.endswith("layers")]
         counts += module.args[first : first + 2] if first else ()
         layers = max([count for count in counts if isinstance(count, int)], default=1)
+        directions = 2 if dict(module.kwargs).get("bidirectional", False) or True in module.args[3:] else 1
+        layers *= directions if name in ("LSTM", "GRU", "RNN") else 1
         if layers > _MAX_LAYERS:
             exceed(f"layers of {name}", _MAX_LAYERS, layers)
-    if name in ("LSTM", "GRU", "RNN"):
-        longest = max([length for meta in tensors_in(args) for length in meta.shape[:-1]], default=0)
-        if longest > _MAX_SEQUENCE:
-            exceed(f"sequence length or batch given to {name}", _MAX_SEQUENCE, longest)
     total = cost.parameters(module)
     if total > LIMITS.parameters:
         exceed(f"parameters of {name}", LIMITS.parameters, total)

@@ -12,10 +12,12 @@ import torch
 from rotbot.errors import UnsafeSnippet, UnsupportedSnippet
 from rotbot.shapes import allowlist, python_values
 from rotbot.shapes.classes import (
+    CONVERSIONS,
     call_instance,
     call_method,
     call_super,
     construct,
+    convert,
     initialize,
     module_method,
     set_training,
@@ -24,6 +26,7 @@ from rotbot.shapes.metadata import ModuleSpec, TensorMeta
 from rotbot.shapes.operators import binary
 from rotbot.shapes.python_values import PYTHON_ERRORS, bounded, kind
 from rotbot.shapes.recorder import ProgramError, traced_in
+from rotbot.shapes.rejected import count, dtype_name
 from rotbot.shapes.source import span_of
 from rotbot.shapes.values import (
     BoundMethod,
@@ -37,6 +40,7 @@ from rotbot.shapes.values import (
     ModuleInit,
     Namespace,
     NoOp,
+    NumberLimits,
     Operation,
     SuperName,
     Traced,
@@ -81,7 +85,7 @@ def _method(interpreter: Interpreter, method: Method, args: list[Any], kwargs: d
     if owner.__class__ is Traced:
         return _tensor_method(interpreter, owner, name, args, kwargs, node)
     if isinstance(owner, Module):
-        return _module_method(interpreter, owner, name, args, node)
+        return _module_method(interpreter, owner, name, args, kwargs, node)
     if isinstance(owner, Instance):
         return module_method(interpreter, owner, name, args, kwargs, node)
     return _sequence_method(owner, name, args, kwargs, node)
@@ -159,6 +163,10 @@ def _query(
 ) -> Any:
     """Methods that answer from metadata: no operation, no step."""
     meta: TensorMeta = interpreter.recorder.read(owner)
+    most = 1 if name in ("size", "stride", "is_contiguous") else 0
+    if len(args) + len(kwargs) > most:
+        reason = f"takes {count(most, 'argument') if most else 'no arguments'}, got {len(args) + len(kwargs)}"
+        raise ProgramError(name, (meta.shape,), reason, span_of(node), (owner.node,))
     dim = kwargs.get("dim", args[0] if args else None)
     if dim is not None and name in ("size", "stride"):
         if not isinstance(dim, int):
@@ -177,8 +185,12 @@ def _query(
     return answers[name]
 
 
-def _module_method(interpreter: Interpreter, owner: Module, name: str, args: list[Any], node: ast.Call) -> Module:
-    if name in ("train", "eval"):
+def _module_method(
+    interpreter: Interpreter, owner: Module, name: str, args: list[Any], kwargs: dict[str, Any], node: ast.Call
+) -> Module:
+    if name in CONVERSIONS:
+        convert(interpreter.recorder, owner, name, args, kwargs)
+    elif name in ("train", "eval"):
         set_training(owner, name == "train" and bool(args[0] if args else True))
     elif name in ("append", "extend"):
         assert owner.children is not None, "only containers have these methods"
@@ -259,6 +271,8 @@ def _builtin(
         if not isinstance(data, Traced):
             raise UnsupportedSnippet(f"nn.Parameter takes a tensor here, got {kind(data)}", node.lineno)
         return data
+    if name in ("torch.finfo", "torch.iinfo"):
+        return _number_limits(name, args, node)
     if name == "isinstance":
         return _is_instance(args, node)
     if name in ("list", "tuple", "enumerate", "zip", "reversed", "sum"):
@@ -280,6 +294,16 @@ def _builtin(
     except PYTHON_ERRORS as error:
         reason = str(error).replace("<lambda>", name)
         raise ProgramError(f"{name}()", (), reason, span_of(node)) from error
+
+
+def _number_limits(name: str, args: list[Any], node: ast.Call) -> NumberLimits:
+    dtype = args[0] if args else torch.get_default_dtype()
+    inexact = isinstance(dtype, torch.dtype) and (dtype.is_floating_point or dtype.is_complex)
+    if not isinstance(dtype, torch.dtype) or inexact != (name == "torch.finfo") or dtype is torch.bool:
+        short = name.removeprefix("torch.")
+        reason = f"{short} does not take {kind(dtype) if not isinstance(dtype, torch.dtype) else dtype_name(dtype)}"
+        raise ProgramError(short, (), reason, span_of(node))
+    return NumberLimits(dtype)
 
 
 def _is_iterable(value: Any) -> bool:
@@ -327,8 +351,8 @@ def _function(
     return interpreter.call_function(function, args, kwargs, node)
 
 
-def _no_op(interpreter: Interpreter, no_op: NoOp, args: list[Any], kwargs: dict[str, Any], node: ast.Call) -> None:
-    return None
+def _no_op(interpreter: Interpreter, no_op: NoOp, args: list[Any], kwargs: dict[str, Any], node: ast.Call) -> Any:
+    return next((value for value in args if isinstance(value, Traced)), None)  # nn.init's return their tensor
 
 
 _CALLS: dict[type[Any], Callable[[Interpreter, Any, list[Any], dict[str, Any], ast.Call], Any]] = {

@@ -8,8 +8,11 @@ Nothing is looked up on a real module by a snippet's name. What would change how
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import torch
 from torch import nn
 
 from rotbot.errors import UnsafeSnippet, UnsupportedSnippet
@@ -37,7 +40,7 @@ if TYPE_CHECKING:
 
 _OWN = frozenset(dir(nn.Module()))
 _OVERRIDDEN = frozenset(("__init__", "forward", "extra_repr"))
-_SAME = frozenset(("to", "cuda", "cpu", "float", "requires_grad_", "apply"))
+_SAME = frozenset(("cuda", "cpu", "requires_grad_", "apply"))
 """Methods that return the module and leave all shapes as they are. What ``apply`` would call only fills in values."""
 _REGISTER = frozenset(("register_buffer", "register_parameter", "register_module", "add_module"))
 
@@ -128,7 +131,7 @@ def attribute_of(recorder: Recorder, owner: Any, name: str, span: Span) -> Any:
         return _read(recorder, scope.values[name], scope.reads.get(name, ()))
     if name == "training":
         return owner.training
-    if name in _SAME or name in _REGISTER or name in ("train", "eval"):
+    if name in _SAME or name in CONVERSIONS or name in _REGISTER or name in ("train", "eval"):
         return Method(owner, name)
     if name in _OWN:
         raise UnsupportedSnippet(f"{name} of a module is not supported", span.line)
@@ -263,7 +266,8 @@ def module_method(
     interpreter: Interpreter, instance: Instance, name: str, args: list[Any], kwargs: dict[str, Any], node: ast.Call
 ) -> Any:
     """A method that every ``nn.Module`` has."""
-    if name in _SAME:
+    if name in _SAME or name in CONVERSIONS:
+        convert(interpreter.recorder, instance, name, args, kwargs)
         return instance
     if name == "train":
         mode = kwargs.get("mode", args[0] if args else True)
@@ -280,8 +284,35 @@ def module_method(
     return None
 
 
+CONVERSIONS: dict[str, torch.dtype | None] = {
+    "to": None, "float": torch.float32, "double": torch.float64, "half": torch.float16, "bfloat16": torch.bfloat16,
+}  # fmt: skip
+"""Methods of a module that convert its parameters, and the dtype where the name says it."""
+
+
+def convert(recorder: Recorder, module: Any, name: str, args: list[Any], kwargs: dict[str, Any]) -> None:
+    """``module.half()``, ``module.to(x)`` and the like, for the module and all that it holds."""
+    dtype = CONVERSIONS.get(name)
+    for given in (*args, *kwargs.values()) if name == "to" else ():
+        given = recorder.read(given).dtype if isinstance(given, Traced) else given
+        dtype = given if isinstance(given, torch.dtype) else dtype
+    if dtype is not None and (dtype.is_floating_point or dtype.is_complex):
+        for inner in _all_modules(module):
+            if isinstance(inner, Module):
+                inner.spec = replace(inner.spec, dtype=dtype)
+
+
 def set_training(module: Any, training: bool) -> None:
     """Put a module and all that it holds into training mode or out of it."""
+    for inner in _all_modules(module):
+        if isinstance(inner, Instance):
+            inner.training = training
+        else:
+            inner.set_training(training)
+
+
+def _all_modules(module: Any) -> Iterator[Any]:
+    """A module, an instance of a snippet's class, and all that they hold, each once."""
     seen: dict[int, None] = {}
     stack = [module]
     while stack:
@@ -290,8 +321,8 @@ def set_training(module: Any, training: bool) -> None:
             continue
         seen[id(current)] = None
         if isinstance(current, Instance):
-            current.training = training
+            yield current
             stack += current.attributes.values()
         elif isinstance(current, Module):
-            current.set_training(training)
+            yield current
             stack += current.children or ()

@@ -9,6 +9,8 @@
    values (a singular matrix) is not a verdict.
 3. Where there is no meta kernel, real tensors of different values must agree on the shapes.
 
+For what is too large to be run on real tensors, smaller ones stand in (:mod:`rotbot.shapes.surrogate`).
+
 Way 1 is safe only where no value can decide a shape. Operations that always let values decide are refused before they
 get here (:data:`rotbot.shapes.allowlist.VALUE_DEPENDENT`); the few that may are named here, and so is the one way in
 which any other can: a tensor of one element that is read as a number.
@@ -22,7 +24,7 @@ from typing import Any
 import torch
 
 from rotbot.errors import LimitExceeded, UnsupportedSnippet
-from rotbot.shapes import bounds, cost
+from rotbot.shapes import bounds, cost, recurrent, surrogate
 from rotbot.shapes.allowlist import CREATION
 from rotbot.shapes.limits import LIMITS, exceed
 from rotbot.shapes.metadata import ModuleSpec, Rejected, Result, TensorMeta, freeze, leaves, shapes_of, tensors_in
@@ -64,6 +66,10 @@ def evaluate(target: str, args: tuple[Any, ...], kwargs: dict[str, Any], module:
 
 def _evaluate(target: str, args: tuple[Any, ...], kwargs: dict[str, Any], module: ModuleSpec | None) -> Result:
     bounds.check(target, args, kwargs, module)
+    short = None if module is None else recurrent.shorten(module, args, kwargs)
+    if short is not None:
+        args, kwargs, time, length = short
+        return recurrent.lengthen(_evaluate(target, args, kwargs, module), time, length)
     metas = tensors_in((args, kwargs))
     trusted = module is None and is_trusted(target, metas)
     if trusted:
@@ -93,8 +99,10 @@ def _evaluate(target: str, args: tuple[Any, ...], kwargs: dict[str, Any], module
             raise UnsupportedSnippet(message) from error
         return Rejected(_message(error))
     check_size(result)
-    if not affordable or target in _ONLY_VALUES_REJECT or not _small(result):
+    if target in _ONLY_VALUES_REJECT:
         return result
+    if not affordable or not _small(result):
+        return surrogate.rejection(target, args, kwargs, module) or result
     if target in _SOMETIMES_VALUES:
         return _without_meta(target, args, kwargs, module)
     return _eager_verdict(target, args, kwargs, module, result)

@@ -129,7 +129,11 @@ class Expressions:
 
     def _walrus(self, node: ast.NamedExpr) -> Any:
         value = self.value(node.value)
+        inner = self.scope
+        while self.scope.comprehension and self.scope.parent is not None:
+            self.scope = self.scope.parent  # Python binds it where the comprehension stands
         self.bind(node.target.id, value, node)
+        self.scope = inner
         return value
 
     # --- subscripts, iteration, comprehensions ---
@@ -142,14 +146,20 @@ class Expressions:
             raise UnsupportedSnippet("a Python index taken from a tensor depends on its value", node.lineno)
         if isinstance(owner, Module) and owner.children is not None:
             if isinstance(index, slice):
-                return Module(owner.spec, owner.children[index])
+                return Module(owner.spec, self._item(owner.children, index, node))
             owner = owner.children
         if not isinstance(owner, (list, tuple, range, str)):
             raise UnsupportedSnippet(f"indexing {kind(owner)} is not supported", node.lineno)
+        return self._item(owner, index, node)
+
+    def _item(self, owner: Any, index: Any, node: ast.Subscript) -> Any:
         try:
             return owner[index]
         except PYTHON_ERRORS as error:
-            raise self.recorder.failure("index", owner, python_reason(error), span_of(node)) from error
+            reason = python_reason(error)
+            if isinstance(error, IndexError) and isinstance(index, int):
+                reason = f"index {index} is out of range for {count(len(owner), 'item')}"
+            raise self.recorder.failure("index", owner, reason, span_of(node)) from error
 
     def _slice(self, node: ast.Slice) -> slice:
         ends = [None if end is None else self.value(end) for end in (node.lower, node.upper, node.step)]
@@ -161,13 +171,13 @@ class Expressions:
             return list(self.recorder.call("Tensor.unbind", (value,), {}, span_of(node), "call_method"))
         if isinstance(value, Module) and value.children is not None:
             return list(value.children)
-        if not isinstance(value, (list, tuple, range)):
+        if not isinstance(value, (list, tuple, range, str)):
             raise self.recorder.failure("iterate", value, f"{kind(value)} cannot be iterated", span_of(node))
         return list(bounded(value))
 
     def _comprehension(self, node: ast.ListComp | ast.GeneratorExp) -> list[Any]:
         items: list[Any] = []
-        outer, self.scope = self.scope, Scope(self.scope)
+        outer, self.scope = self.scope, Scope(self.scope, comprehension=True)
         try:
             self._generate(node, 0, items)
         finally:
@@ -195,6 +205,8 @@ class Expressions:
             self._unpack(target, value)
         elif isinstance(target, ast.Subscript):
             self._assign_item(target, value)
+        elif isinstance(target, ast.Starred):
+            raise SnippetSyntaxError("not Python: starred assignment target must be in a list or tuple", target.lineno)
         else:
             assert isinstance(target, ast.Attribute), "what else Python's grammar lets an assignment bind"
             set_attribute(self.recorder, self.value(target.value), target.attr, value, span_of(target))

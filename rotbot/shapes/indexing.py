@@ -76,6 +76,32 @@ def plan(shape: tuple[int, ...], index: Any) -> Plan:
     return Plan(tuple(steps) or (Primitive("keep all dims", shape),))
 
 
+def settle_masks(shape: tuple[int, ...], index: Any) -> tuple[Any, str | None]:
+    """The index with every mask as the indices of one element, and the reason if a mask does not fit.
+
+    That is what assigning a single value needs to know: it goes wherever the mask is true. A mask without dimensions is
+    left as it is.
+    """
+    items = list(index) if isinstance(index, tuple) else [index]
+    ranks = [_mask_rank(item) or int(item is not None and item is not Ellipsis) for item in items]
+    found: list[Any] = []
+    dim = 0
+    for item, rank in zip(items, ranks, strict=True):
+        if _mask_rank(item):
+            covered = shape[dim : dim + rank]
+            if item.shape != covered:
+                return index, f"the mask {render_shape(item.shape)} does not fit {render_shape(covered)}"
+            found += [TensorMeta.contiguous((min(item.numel(), 1),), torch.int64)] * rank
+        else:
+            found.append(item)
+        dim += len(shape) - sum(ranks) if item is Ellipsis else rank
+    return tuple(found), None
+
+
+def _mask_rank(item: Any) -> int:
+    return len(item.shape) if isinstance(item, TensorMeta) and item.dtype in _MASK_DTYPES else 0
+
+
 def _is_nested(index: Any) -> bool:
     """Torch takes a list that holds lists for a tuple of indices: ``x[[[0, 1], [1, 0]]]`` is ``x[[0, 1], [1, 0]]``."""
     return isinstance(index, list) and any(isinstance(item, list) for item in index)

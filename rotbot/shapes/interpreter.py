@@ -278,6 +278,7 @@ def _bind(function: Function, args: list[Any], kwargs: dict[str, Any], span: Spa
     """Python's rules for binding arguments to parameters."""
     spec = function.arguments
     positional = [a.arg for a in (*spec.posonlyargs, *spec.args)]
+    posonly = {a.arg for a in spec.posonlyargs}
     known = {*positional, *[a.arg for a in spec.kwonlyargs]}
     bound = dict(function.defaults)
     if len(args) > len(positional) and spec.vararg is None:
@@ -289,7 +290,9 @@ def _bind(function: Function, args: list[Any], kwargs: dict[str, Any], span: Spa
     if spec.kwarg is not None:
         raise UnsupportedSnippet("** in a function's parameters is not supported", span.line)
     for name, value in kwargs.items():
-        if name not in known:
+        if name in positional[: len(args)] and name not in posonly:
+            raise ProgramError(f"{function.name}()", (), f"got multiple values for argument {name!r}", span)
+        if name not in known or name in posonly:
             raise ProgramError(f"{function.name}()", (), f"got an unexpected keyword argument {name!r}", span)
         bound[name] = value
     missing = [name for name in (*positional, *[a.arg for a in spec.kwonlyargs]) if name not in bound]

@@ -49,12 +49,14 @@ class TensorMeta:
 
 @dataclass(frozen=True, slots=True)
 class ModuleSpec:
-    """An inline ``nn`` module: its class by name, frozen constructor arguments, and whether it is in training mode."""
+    """An inline ``nn`` module: its class by name, frozen constructor arguments, whether it is in training mode, and the
+    dtype that its parameters were converted to."""
 
     name: str
     args: tuple[Any, ...]
     kwargs: tuple[tuple[str, Any], ...]
     training: bool = True
+    dtype: torch.dtype | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,5 +145,5 @@ def freeze(value: Any) -> Any:
     if kind is slice:
         return (slice, freeze(value.start), freeze(value.stop), freeze(value.step))
     if kind is ModuleSpec:
-        return (kind, value.name, value.training, freeze(value.args), freeze(value.kwargs))
+        return (kind, value.name, value.training, value.dtype, freeze(value.args), freeze(value.kwargs))
     return (kind, repr(value))

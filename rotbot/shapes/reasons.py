@@ -29,6 +29,20 @@ _UNEXPECTED = re.compile(r"got an unexpected keyword argument '(\w+)'")
 _MISSING = re.compile(r"missing \d* ?required positional arguments?: (.*)")
 _COUNT = re.compile(r"takes (?:from )?(\d+)(?: to (\d+))? positional arguments? but (\d+) (?:was|were) given")
 _KIND = re.compile(r"argument '(\w+)'.* must be (?:an? )?(.+?), not (.+)$")
+_CAST = re.compile(r"result type (\w+) can't be cast to the desired output type (\w+)")
+_FOUND = re.compile(r"[Ff]ound dtype (\w+) but expected (\w+)")
+_EXPECTED = re.compile(r"expected (?:scalar type|target dtype to be) (\w+)(?: or Byte,)? but (?:found|got) (\w+)")
+_DTYPES = {
+    "Float": torch.float32, "Double": torch.float64, "Half": torch.float16, "BFloat16": torch.bfloat16,
+    "Long": torch.int64, "Int": torch.int32, "Short": torch.int16, "Char": torch.int8, "Byte": torch.uint8,
+    "Bool": torch.bool, "ComplexFloat": torch.complex64, "ComplexDouble": torch.complex128,
+}  # fmt: skip
+"""The names that torch's messages have for dtypes."""
+_OWN_RULES = frozenset(
+    "index_add index_put index_copy scatter scatter_add scatter_reduce take_along_dim bilinear cosine_embedding_loss "
+    "BCELoss binary_cross_entropy MultiheadAttention".split()
+)
+"""Operations whose operands do not simply broadcast: what torch says of them is truer than a guess."""
 _TWICE = re.compile(r"dim (-?\d+) appears multiple times")
 
 
@@ -106,17 +120,38 @@ def _general_reason(call: Call, in_place: bool, message: str) -> str | None:
         return f"dim {found[3]} is out of range for {dimensions(rank)}"
     if found := _TWICE.search(message):
         return f"dim {found[1]} appears twice"
+    reason = _named_dtype_reason(tensors, message)
+    if reason is not None:
+        return reason
     if _INDEX_WORDS.search(message):
         wrong = next((t for t in reversed(tensors) if t.dtype not in (torch.int64, torch.int32)), None)
         if wrong is not None:
             return indexing.needs_index_tensor(wrong)
-    if len(tensors) > 1 and (_BROADCAST_WORDS.search(message) or in_place):
+    if len(tensors) > 1 and call.name not in _OWN_RULES and (_BROADCAST_WORDS.search(message) or in_place):
         reason = _broadcast_reason(tensors, in_place)
         if reason is not None:
             return reason
     if _DTYPE_WORDS.search(message):
         return _dtype_reason(call, tensors, in_place)
     return None
+
+
+def _named_dtype_reason(tensors: list[TensorMeta], message: str) -> str | None:
+    """Where torch names the two dtypes that do not go together."""
+    if (found := _CAST.search(message)) and {found[1], found[2]} <= _DTYPES.keys():
+        return f"a result of {dtype_name(_DTYPES[found[1]])} cannot be stored in {dtype_name(_DTYPES[found[2]])}"
+    pair = _EXPECTED.search(message)
+    wanted, got = (pair[1], pair[2]) if pair else (None, None)
+    if pair is None and (pair := _FOUND.search(message)):
+        wanted, got = pair[2], pair[1]
+    if wanted not in _DTYPES or got not in _DTYPES:
+        return None
+    blamed = next((tensor for tensor in reversed(tensors) if tensor.dtype is _DTYPES[got]), None)
+    if _DTYPES[wanted] is torch.int64 and blamed is not None:
+        return indexing.needs_index_tensor(blamed)
+    if len({tensor.dtype for tensor in tensors}) > 1:
+        return f"dtypes {' and '.join(dict.fromkeys(dtype_name(tensor.dtype) for tensor in tensors))} differ"
+    return f"expected {dtype_name(_DTYPES[wanted])}, got {dtype_name(_DTYPES[got])}"
 
 
 def _broadcast_reason(tensors: list[TensorMeta], in_place: bool) -> str | None:

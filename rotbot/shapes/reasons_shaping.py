@@ -31,7 +31,7 @@ def _fit(number: int, sizes: list[int], what: str) -> str | None:
         return f"{number} is not divisible by {known}" if number % known else None
     return (
         None
-        if known == count
+        if known == number
         else f"{what} {'do' if what.endswith('s') else 'does'} not fit {render_shape(tuple(sizes))}"
     )
 

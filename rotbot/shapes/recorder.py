@@ -115,9 +115,13 @@ class Recorder:
 
     def setitem(self, owner: Traced, index: Any, value: Any, span: Span) -> None:
         """Assign into a tensor: the tensor keeps its shape, its node is the new one."""
-        args = (owner, index, value)
-        indexing.refuse_masks(unwrap(index))
-        result = evaluate("operator.setitem", unwrap(args), {}, None)
+        args, item = (owner, index, value), unwrap(index)
+        if not isinstance(value, Traced) or not value.meta.shape:  # one value: wherever a mask is true
+            item, reason = indexing.settle_masks(owner.meta.shape, item)
+            if reason is not None:
+                raise self.failure(op_text("operator.setitem", args, {}, None), args, reason, span)
+        indexing.refuse_masks(item)
+        result = evaluate("operator.setitem", (owner.meta, item, unwrap(value)), {}, None)
         if result.__class__ is Rejected:
             self.reject("operator.setitem", args, {}, result.message, span)
         tensors = traced_in(args)

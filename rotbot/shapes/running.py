@@ -165,6 +165,8 @@ def build_module(spec: ModuleSpec, device: str) -> nn.Module:
 
     with nullcontext() if torch.get_default_device().type == device else torch.device(device):
         built = MODULES[spec.name](*[thaw(a) for a in spec.args], **{name: thaw(v) for name, v in spec.kwargs})
+    if spec.dtype is not None:
+        built = built.to(spec.dtype)
     return built.train(spec.training).requires_grad_(False)
 
 

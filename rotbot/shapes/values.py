@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
+
+import torch
 
 from rotbot.shapes.metadata import ModuleSpec, TensorMeta
 
@@ -84,7 +86,7 @@ class Module:
 
     def set_training(self, training: bool) -> None:
         """Set this module's own mode."""
-        self.spec = ModuleSpec(self.spec.name, self.spec.args, self.spec.kwargs, training)
+        self.spec = replace(self.spec, training=training)
 
 
 class Scope:
@@ -93,11 +95,14 @@ class Scope:
     ``local`` are the names that a function's body binds somewhere: they are never looked up outside of it.
     """
 
-    def __init__(self, parent: Scope | None = None, local: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self, parent: Scope | None = None, local: frozenset[str] = frozenset(), comprehension: bool = False
+    ) -> None:
         self.values: dict[str, Any] = {}
         self.reads: dict[str, tuple[int, ...]] = {}
         self.parent = parent
         self.local = local
+        self.comprehension = comprehension
 
     def find(self, name: str) -> Scope | None:
         """The innermost scope that binds ``name``."""
@@ -192,3 +197,10 @@ class NoOp:
     """A call without effect on shapes: ``torch.manual_seed``, ``torch.no_grad``."""
 
     name: str
+
+
+@dataclass(frozen=True, slots=True)
+class NumberLimits:
+    """``torch.finfo`` or ``torch.iinfo`` of a dtype."""
+
+    dtype: torch.dtype

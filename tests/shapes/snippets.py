@@ -34,6 +34,8 @@ SNIPPETS: dict[str, list[str]] = {
         "r = x.permute(*torch.arange(x.ndim - 1, -1, -1).shape, 0, 1) if x.ndim == 2 else x",
     ],
     "indexing": [
+        "r = x.clone()\nr[flag] = 0", "r = x.clone()\nr[r > 0] = -1.5", "r = m.clone()\nr[:, v > 0] = v[0]",
+        "r = x.clone()\nr[..., v > 0] = 0", "r = x.clone()\nr[0, m[:, 0] > 0, 1:3] = 0",
         "r = x[0]", "r = x[-1]", "r = x[0, 1]", "r = x[0, 1, 2]", "r = x[:, 0]", "r = x[1:]", "r = x[:-1, ::2]",
         "r = x[..., 0]", "r = x[..., None]", "r = x[None]", "r = x[:, None, :, None]", "r = x[0, ..., 1:3]",
         "r = x[:, [0, 2]]", "r = x[:, [[0, 1], [1, 2]]]", "r = x[[0, 1], [1, 2]]", "r = x[[0, 1], :, [1, 2]]",
@@ -117,6 +119,12 @@ SNIPPETS: dict[str, list[str]] = {
         "r = nn.AdaptiveAvgPool2d(1)(img).flatten(1)", "r = nn.Upsample(scale_factor=2)(img)",
         "r = nn.Softmax(dim=-1)(x)", "r = torch.nn.PixelShuffle(2)(q)", "r = nn.CrossEntropyLoss()(m, i)",
         "w = nn.Parameter(x)\nr = w * 2", "r = nn.Parameter(data=x) * 2",
+        "r = nn.Linear(4, 2).double()(x.double())", "r = nn.Linear(4, 2).to(torch.bfloat16)(x.bfloat16())",
+        "r = nn.Sequential(nn.Linear(4, 2), nn.Tanh()).half().float()(x)",
+        "r = nn.LayerNorm(4).to(x.double())(x.double())",
+        "layer = nn.Linear(4, 6)\nr = layer(x).view(-1, layer.out_features)",
+        "conv = nn.Conv2d(3, 6, 3)\nr = img.new_zeros(conv.out_channels, *conv.kernel_size)",
+        "w = nn.init.normal_(torch.empty(3, 4), std=0.02)\nr = x @ w.T",
     ],
     "methods and properties": [
         "r = m.T", "r = x.mT", "r = c.H", "r = c.real", "r = x.max(dim=1).values", "r = x.sort(-1).indices",
@@ -140,6 +148,8 @@ SNIPPETS: dict[str, list[str]] = {
         "r = x.aminmax(dim=0).max",
     ],
     "comprehensions, loops, branches": [
+        "rows = [(last := row * 2) for row in x]\nr = last", "r = x\nfor letter in 'abc':\n    r = r[None]",
+        "low = torch.finfo(x.dtype).min\nr = x.masked_fill(flag, low)", "r = ids + torch.iinfo(ids.dtype).bits",
         "r = torch.stack([x[:, j] for j in range(3)])", "r = torch.cat([t * 2 for t in x.unbind(0)])",
         "r = torch.stack([a + w for a in x for w in y])", "r = torch.cat([x[j] for j in range(4) if j < 2])",
         "r = x\nfor _ in range(3):\n    r = r.unsqueeze(0)",

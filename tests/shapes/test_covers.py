@@ -235,7 +235,7 @@ UNSUPPORTED = [
     ("r = torch.where(flag)", 1, ("where", "number of nonzero elements")),
     ("r = x[x > 0]", 1, ("mask", "how many values are true")),
     ("\n\nr = x[flag]", 3, ("mask", "how many values are true")),
-    ("r = x.clone()\nr[flag] = 0", 2, ("mask", "how many values are true")),
+    ("r = x.clone()\nr[flag] = v[:2]", 2, ("mask", "how many values are true")),
     ("r = x[[True, False]]", 1, ("list", "integers")),
     ("r = torch.masked_select(x, flag)", 1, ("masked_select", "number of selected elements")),
     ("r = torch.unique(x)", 1, ("unique", "number of distinct values")),

@@ -1,0 +1,44 @@
+"""Recurrent layers on long sequences. Meta kernels loop over time in Python: a few milliseconds a step and layer.
+
+All that depends on the length is one dimension of the first result, so two steps are run and the length put back.
+Strides do not depend on it: time is the outermost dimension in memory, or the middle one of a transposed result.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from rotbot.shapes.metadata import ModuleSpec, Result, TensorMeta
+
+RECURRENT = ("nn.LSTM", "nn.GRU", "nn.RNN")
+_STEPS = 2
+_BATCH_FIRST = 4
+"""The position of ``batch_first`` among the constructor's arguments (RNN has one argument more before it)."""
+
+
+def shorten(
+    module: ModuleSpec, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any], int, int] | None:
+    """The call on two steps of its sequence, the dimension of time, and the length; None where that is no longer."""
+    if module.name not in RECURRENT:
+        return None
+    sequence = args[0] if args else kwargs.get("input")
+    if not isinstance(sequence, TensorMeta) or len(sequence.shape) not in (2, 3):
+        return None
+    place = _BATCH_FIRST + (module.name == "nn.RNN")
+    given = module.args[place] if len(module.args) > place else dict(module.kwargs).get("batch_first", False)
+    time = 1 if given and len(sequence.shape) == 3 else 0
+    length = sequence.shape[time]
+    if length <= _STEPS:
+        return None
+    short = replace(sequence, shape=(*sequence.shape[:time], _STEPS, *sequence.shape[time + 1 :]))
+    return ((short, *args[1:]), kwargs, time, length) if args else ((), {**kwargs, "input": short}, time, length)
+
+
+def lengthen(result: Result, time: int, length: int) -> Result:
+    """The result with the sequence's length put back."""
+    if not isinstance(result, tuple) or not isinstance(result[0], TensorMeta):
+        return result  # rejected
+    output = result[0]
+    return (replace(output, shape=(*output.shape[:time], length, *output.shape[time + 1 :])), *result[1:])
