@@ -67,7 +67,9 @@ def _add(
         case "call_module":
             assert node.module is not None
             path = f"{name.lower()}_{index}"
-            root.add_module(path, build_module(ModuleSpec(node.target, *node.module), "meta"))
+            own_args, own_kwargs, converted = node.module
+            dtype = None if converted is None else DTYPES[converted.name]
+            root.add_module(path, build_module(ModuleSpec(node.target, own_args, own_kwargs, dtype=dtype), "meta"))
             return graph.call_module(path, args, kwargs)
         case _ if node.target.startswith("Tensor.") and name in ATTRIBUTES:
             return graph.call_function(getattr, (*args, name))

@@ -173,7 +173,9 @@ class Recorder:
                 tuple([DTYPE_NAMES[meta.dtype] for _, meta in found]),
                 tuple([path for path, _ in found]),
                 span,
-                module=None if module is None else (to_refs(module.args), to_refs(module.kwargs)),
+                module=None
+                if module is None
+                else (to_refs(module.args), to_refs(module.kwargs), to_refs(module.dtype)),
                 reads=tuple(self.reads),
             )
         )

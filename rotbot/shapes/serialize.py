@@ -109,7 +109,10 @@ def _decode_step(data: list[Any]) -> Step:
 
 
 def _encode_node(node: Node) -> list[Any]:
-    module = None if node.module is None else [encode_value(node.module[0]), _encode_kwargs(node.module[1])]
+    module = None
+    if node.module is not None:
+        own_args, own_kwargs, dtype = node.module
+        module = [encode_value(own_args), _encode_kwargs(own_kwargs), encode_value(dtype)]
     args, kwargs, span = encode_value(node.args), _encode_kwargs(node.kwargs), _encode_span(node.span)
     results = [node.shapes, node.dtypes, node.paths]
     return [node.kind, node.target, args, kwargs, *results, span, node.name, module, node.reads]
@@ -117,10 +120,12 @@ def _encode_node(node: Node) -> list[Any]:
 
 def _decode_node(data: list[Any]) -> Node:
     kind, target, args, kwargs, shapes, dtypes, paths, span, name, module, reads = data
+    if module is not None:
+        module = decode_value(module[0]), _decode_kwargs(module[1]), decode_value(module[2])
     return Node(
         kind, target, decode_value(args), _decode_kwargs(kwargs), _shapes(shapes), tuple(dtypes),
         tuple([tuple(path) for path in paths]), _decode_span(span), name,
-        None if module is None else (decode_value(module[0]), _decode_kwargs(module[1])), tuple(reads),
+        module, tuple(reads),
     )  # fmt: skip
 
 

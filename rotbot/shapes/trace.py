@@ -88,7 +88,8 @@ class Node:
     argument's name or the qualified name in the allowlist (``torch.relu``, ``Tensor.view``, ``operator.add``,
     ``nn.Linear``); ``args`` and ``kwargs`` hold :class:`Ref`, :class:`Named`, plain literals, and lists, tuples and
     slices of them. ``shapes``, ``dtypes`` and ``paths`` describe the results, one entry a tensor. ``module`` holds an
-    ``nn`` module's constructor arguments. ``reads`` names the nodes whose *shape* (not value) this one depends on.
+    ``nn`` module's constructor arguments and the dtype it was converted to. ``reads`` names the nodes whose *shape*
+    (not value) this one depends on.
     """
 
     kind: str
@@ -100,7 +101,7 @@ class Node:
     paths: tuple[tuple[int, ...], ...] = ((),)
     span: Span | None = None
     name: str | None = None
-    module: tuple[tuple[Any, ...], tuple[tuple[str, Any], ...]] | None = None
+    module: tuple[tuple[Any, ...], tuple[tuple[str, Any], ...], Named | None] | None = None
     reads: tuple[int, ...] = ()
 
     def shape(self, path: tuple[int, ...]) -> Shape:

@@ -46,8 +46,8 @@ SEED = "q = s[None, :]\nf = q.expand(4, -1)"
 PATIENT = 60.0
 """Seconds for an honest trace while other tests keep the machine busy."""
 
-SLOW = "for n in range(900):\n    y = nn.LSTM(4, 4 + n, 4)(x)\n"  # half a second a round
-SLOW_ARGS = parse_args({"x": [500, 1, 4]})
+SLOW = "for n in range(900):\n    y = nn.Transformer(16, 2, 30, 30, 16 + n)\n"  # half a second a round
+SLOW_ARGS = parse_args({"x": [1]})
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -310,10 +310,11 @@ _steps = st.builds(
     Step, _texts, _tuples_of_shapes, _tuples_of_shapes, st.lists(_texts, max_size=2).map(tuple), st.none() | _texts,
     _spans, st.none() | _texts, st.none() | st.integers(0, 99),
 )  # fmt: skip
+_modules = st.tuples(st.lists(_values, max_size=2).map(tuple), _kwargs, st.none() | st.builds(Named, _texts))
 _nodes = st.builds(
     Node, _texts, _texts, st.lists(_values, max_size=3).map(tuple), _kwargs, _tuples_of_shapes,
     st.lists(_texts, max_size=2).map(tuple), st.lists(_paths, max_size=2).map(tuple),
-    _spans, st.none() | _texts, st.none() | st.tuples(st.lists(_values, max_size=2).map(tuple), _kwargs),
+    _spans, st.none() | _texts, st.none() | _modules,
     st.lists(st.integers(0, 99), max_size=3).map(tuple),
 )  # fmt: skip
 _traces = st.builds(
