@@ -38,6 +38,9 @@ _SOMETIMES_VALUES = frozenset(("torch.linalg.lstsq",))
 _ONLY_VALUES_REJECT = frozenset(("torch.repeat_interleave", "Tensor.repeat_interleave"))
 """Whose complaints about made-up values say nothing once the meta kernel has accepted the call."""
 
+_OUT_OF_MEMORY = ("allocate memory", "not enough memory", "could not create a primitive")
+"""What torch and its libraries say where memory ends: nothing against the call itself."""
+
 _cache: OrderedDict[Any, Result] = OrderedDict()
 
 
@@ -194,7 +197,7 @@ def check_size(result: Result) -> None:
 
 def _message(error: BaseException) -> str:
     text = str(error) or type(error).__name__
-    if "allocate memory" in text or "not enough memory" in text:
+    if any(words in text for words in _OUT_OF_MEMORY):
         raise LimitExceeded("the operation needs more memory than a trace may use") from error
     return text
 

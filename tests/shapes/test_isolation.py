@@ -46,7 +46,7 @@ SEED = "q = s[None, :]\nf = q.expand(4, -1)"
 PATIENT = 60.0
 """Seconds for an honest trace while other tests keep the machine busy."""
 
-SLOW = "for n in range(900):\n    y = nn.Transformer(16, 2, 30, 30, 16 + n)\n"  # half a second a round
+SLOW = "for n in range(900):\n    y = nn.Transformer(16, 2, 30, 30, 16 + n)\n"  # a tenth of a second a round
 SLOW_ARGS = parse_args({"x": [1]})
 
 
