@@ -239,12 +239,16 @@ NAMESPACES: dict[str, str] = {
     "torch.nn.functional": "torch.nn.functional",
     "torch.nn.init": "torch.nn.init",
     "torch.functional": "torch",
+    "torch.cuda": "torch.cuda",
     "torch.Tensor": "Tensor",
 }
 """Namespaces reachable from ``torch`` by attribute, and the prefix their names have in the tables."""
 
 IMPORTS: dict[str, str] = {"torch": "torch", "math": "math", **NAMESPACES}
 """Modules a snippet may import, and their prefix."""
+
+ANNOTATIONS = frozenset(("typing", "typing_extensions", "collections.abc", "__future__"))
+"""Modules whose names a snippet may import and use in annotations, which are not looked at."""
 
 NAMES: dict[str, str] = {"torch": "torch", "nn": "torch.nn", "F": "torch.nn.functional", "math": "math"}
 """Names bound before the snippet starts."""

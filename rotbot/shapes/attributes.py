@@ -43,6 +43,9 @@ _SETTINGS = frozenset(
     "normalized_shape num_features num_groups num_channels eps".split()
 )
 """Plain numbers that ``nn`` modules keep of their constructors' arguments."""
+_BUILTINS = frozenset(
+    ("torch.device", "torch.Size", "torch.nn.Parameter", "torch.finfo", "torch.iinfo", "torch.cuda.is_available")
+)
 _LIMITS = frozenset("min max eps tiny smallest_normal resolution bits".split())
 _TENSOR_QUERIES = frozenset(
     "size dim ndimension numel nelement stride element_size is_floating_point is_complex is_contiguous get_device "
@@ -144,9 +147,7 @@ def _of_namespace(owner: Namespace, name: str, node: ast.expr) -> Any:
         return ModuleClass(f"nn.{name}")
     if (owner.prefix == "torch" and name in _NO_OPS) or (owner.prefix == "torch.nn.init" and name in _INITIALIZERS):
         return NoOp(name)
-    if qualified in ("torch.device", "torch.Size", "torch.nn.Parameter", "torch.finfo", "torch.iinfo") or (
-        owner.prefix == "math" and name in python_values.MATH
-    ):
+    if qualified in _BUILTINS or (owner.prefix == "math" and name in python_values.MATH):
         return Builtin(qualified)
     if owner.prefix == "math":
         raise UnsupportedSnippet(f"math.{name} is not supported", node.lineno)

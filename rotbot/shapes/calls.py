@@ -264,6 +264,8 @@ def _builtin(
     name = builtin.name
     if name == "torch.Size":
         return tuple(interpreter.expressions.iterate(args[0], node)) if args else ()
+    if name == "torch.cuda.is_available":
+        return False  # shapes do not depend on it
     if name == "torch.device":
         return Device()
     if name == "torch.nn.Parameter":

@@ -2,7 +2,7 @@
 
 Its attributes are a dict, its methods are interpreted like any function of the snippet, calling it runs ``forward``.
 Nothing is looked up on a real module by a snippet's name. What would change how Python or ``nn.Module`` themselves work
-(metaclasses, decorators, special methods, overriding ``nn.Module``'s own) is refused.
+(metaclasses, decorators that do anything, special methods, overriding ``nn.Module``'s own) is refused.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from rotbot.shapes.values import (
     Module,
     ModuleClass,
     ModuleInit,
+    NoOp,
     Scope,
     Super,
     SuperName,
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 
 _OWN = frozenset(dir(nn.Module()))
 _OVERRIDDEN = frozenset(("__init__", "forward", "extra_repr"))
+GRADIENT_MODES = frozenset(("no_grad", "inference_mode", "enable_grad"))
 _SAME = frozenset(("cuda", "cpu", "requires_grad_", "apply"))
 """Methods that return the module and leave all shapes as they are. What ``apply`` would call only fills in values."""
 _REGISTER = frozenset(("register_buffer", "register_parameter", "register_module", "add_module"))
@@ -82,8 +84,7 @@ def _base(interpreter: Interpreter, node: ast.ClassDef) -> UserClass | None:
 
 def _in_body(interpreter: Interpreter, made: UserClass, node: ast.stmt, outer: Scope) -> None:
     if isinstance(node, ast.FunctionDef):
-        if node.decorator_list:
-            raise UnsafeSnippet("decorators are not allowed", node.lineno)
+        check_decorators(interpreter, node)
         _check_name(node.name, node.lineno)
         defaults, local = interpreter.expressions.defaults(node.args), frozenset(bound_names(node.body))
         made.methods[node.name] = Function(node.name, node.args, node.body, defaults, outer, local)
@@ -172,6 +173,8 @@ def _constants(start: UserClass, name: str) -> Scope | None:
 
 def set_attribute(recorder: Recorder, owner: Any, name: str, value: Any, span: Span) -> None:
     """``owner.name = value``, by ``nn.Module``'s rules. Raises :class:`UnsafeSnippet` if ``owner`` is no instance."""
+    if isinstance(owner, Traced) and name in ("requires_grad", "grad"):
+        return  # no matter of shapes
     if not isinstance(owner, Instance):
         raise UnsafeSnippet("assigning to an attribute is not allowed", span.line)
     made_by = owner.made_by
@@ -282,6 +285,16 @@ def module_method(
         raise UnsupportedSnippet(f"{name} is supported with a literal name and a value, in this order", node.lineno)
     set_attribute(interpreter.recorder, instance, given[0], given[1], span_of(node))
     return None
+
+
+def check_decorators(interpreter: Interpreter, node: ast.FunctionDef) -> None:
+    """Raise :class:`UnsafeSnippet` for a decorator that is not ``torch.no_grad()`` or of its kind."""
+    for decorator in node.decorator_list:
+        called = decorator.func if isinstance(decorator, ast.Call) else decorator
+        bound = isinstance(called, ast.Name) and interpreter.expressions.scope.find(called.id) is not None
+        known = interpreter.expressions.value(called) if bound or isinstance(called, ast.Attribute) else None
+        if not (isinstance(known, NoOp) and known.name in GRADIENT_MODES):
+            raise UnsafeSnippet("decorators are not allowed, but for torch.no_grad() and the like", node.lineno)
 
 
 CONVERSIONS: dict[str, torch.dtype | None] = {

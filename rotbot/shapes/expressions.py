@@ -80,6 +80,20 @@ class Expressions:
             raise UnsupportedSnippet(f"the builtin {name} is not supported in a shape program", node.lineno)
         raise UndefinedName(name, span_of(node))
 
+    def _text(self, node: ast.JoinedStr) -> str:
+        """An f-string of plain values without format specifications, which could ask for any length."""
+        parts: list[str] = []
+        for part in node.values:
+            if isinstance(part, ast.Constant):
+                parts.append(str(part.value))
+                continue
+            assert isinstance(part, ast.FormattedValue), "what else Python's grammar has there"
+            value = self.value(part.value)
+            if part.format_spec is not None or part.conversion != -1 or not isinstance(value, (int, float, str)):
+                raise UnsupportedSnippet("an f-string is supported with plain numbers and strings only", node.lineno)
+            parts.append(str(value))
+        return bounded("".join(parts))
+
     def _sequence(self, node: ast.Tuple | ast.List) -> Any:
         items: list[Any] = []
         for element in node.elts:
@@ -296,12 +310,13 @@ _DANGEROUS = frozenset(
     "memoryview exit quit help os sys subprocess importlib builtins".split()
 )
 _CONSTRUCTS = {
-    "JoinedStr": "an f-string", "Dict": "a dict", "Set": "a set", "DictComp": "a dict comprehension", "Await": "await",
+    "Dict": "a dict", "Set": "a set", "DictComp": "a dict comprehension", "Await": "await",
     "SetComp": "a set comprehension", "Yield": "yield", "YieldFrom": "yield from",
     "Starred": "a starred expression here", "TemplateStr": "a template string",
 }  # fmt: skip
 _HANDLERS: dict[type[ast.expr], Callable[[Expressions, Any], Any]] = {
     ast.Constant: Expressions._constant,
+    ast.JoinedStr: Expressions._text,
     ast.Name: Expressions._name,
     ast.Tuple: Expressions._sequence,
     ast.List: Expressions._sequence,

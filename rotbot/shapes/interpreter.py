@@ -12,8 +12,8 @@ from rotbot.shapes import allowlist, bounds
 from rotbot.shapes.arguments import ArgSpec
 from rotbot.shapes.attributes import attribute
 from rotbot.shapes.calls import call
-from rotbot.shapes.classes import define
-from rotbot.shapes.expressions import Expressions
+from rotbot.shapes.classes import check_decorators, define
+from rotbot.shapes.expressions import Expressions, UndefinedName
 from rotbot.shapes.limits import exceed
 from rotbot.shapes.metadata import ModuleSpec, TensorMeta
 from rotbot.shapes.operators import BINARY_NAMES, binary, truth
@@ -22,7 +22,7 @@ from rotbot.shapes.recorder import ProgramError, Recorder, op_text, traced_in
 from rotbot.shapes.running import TORCH_ERRORS, is_small, kept_module
 from rotbot.shapes.source import bound_names, span_of
 from rotbot.shapes.trace import Span
-from rotbot.shapes.values import Function, NoOp, Scope, Traced
+from rotbot.shapes.values import Annotation, Function, NoOp, Scope, Traced
 
 _MAX_CALL_DEPTH = 16
 _MAX_LOOP_ROUNDS = 4_096
@@ -70,7 +70,7 @@ class Interpreter:
             if handler is None:
                 name = type(statement).__name__
                 what = _CONSTRUCTS.get(name, f"the statement {name}")
-                kinds = UnsafeSnippet if name in ("Delete", "Global", "Nonlocal", "Try") else UnsupportedSnippet
+                kinds = UnsafeSnippet if name in ("Global", "Nonlocal", "Try") else UnsupportedSnippet
                 raise kinds(f"{what} is not supported in a shape program", statement.lineno)
             self.recorder.reads = dict(self.control)
             try:
@@ -170,6 +170,11 @@ class Interpreter:
 
     def _import(self, node: ast.Import | ast.ImportFrom) -> None:
         for alias in node.names:
+            whole = alias.name if isinstance(node, ast.Import) else node.module or ""
+            if whole in allowlist.ANNOTATIONS and alias.name != "*":
+                bound = alias.asname or alias.name.partition(".")[0]
+                self.expressions.bind(bound, Annotation(alias.name), ast.copy_location(ast.Name(bound), node))
+                continue
             if isinstance(node, ast.Import):
                 module, name, bound = alias.name, None, alias.asname or alias.name.partition(".")[0]
                 module = module if alias.asname else bound
@@ -189,8 +194,7 @@ class Interpreter:
             self.expressions.bind(bound, value, ast.copy_location(ast.Name(bound, ast.Store()), node))
 
     def _function(self, node: ast.FunctionDef) -> None:
-        if node.decorator_list:
-            raise UnsafeSnippet("decorators are not allowed", node.lineno)
+        check_decorators(self, node)
         defaults, local = self.expressions.defaults(node.args), frozenset(bound_names(node.body))
         function = Function(node.name, node.args, node.body, defaults, self.expressions.scope, local)
         self.expressions.bind(node.name, function, ast.copy_location(ast.Name(node.name, ast.Store()), node))
@@ -211,6 +215,14 @@ class Interpreter:
             if not isinstance(self.expressions.value(item.context_expr.func), NoOp):
                 raise UnsupportedSnippet("only torch.no_grad() and the like may stand after with", node.lineno)
         self.run(node.body)
+
+    def _delete(self, node: ast.Delete) -> None:
+        for target in node.targets:
+            if not isinstance(target, ast.Name):
+                raise UnsupportedSnippet("del is supported with names only", node.lineno)
+            if target.id not in self.expressions.scope.values:
+                raise UndefinedName(target.id, span_of(target))
+            del self.expressions.scope.values[target.id]
 
     def _pass(self, node: ast.Pass) -> None:
         pass
@@ -302,7 +314,7 @@ def _bind(function: Function, args: list[Any], kwargs: dict[str, Any], span: Spa
 
 
 _CONSTRUCTS = {
-    "AsyncFunctionDef": "async", "Try": "try", "Delete": "del", "Global": "global",
+    "AsyncFunctionDef": "async", "Try": "try", "Global": "global",
     "Nonlocal": "nonlocal", "Match": "match", "Raise": "raise", "AsyncFor": "async", "AsyncWith": "async",
     "TryStar": "try", "TypeAlias": "a type alias",
 }  # fmt: skip
@@ -321,6 +333,7 @@ _HANDLERS: dict[type[ast.stmt], Callable[[Interpreter, Any], None]] = {
     ast.ClassDef: Interpreter._class,
     ast.Return: Interpreter._return,
     ast.With: Interpreter._with,
+    ast.Delete: Interpreter._delete,
     ast.Pass: Interpreter._pass,
     ast.Break: Interpreter._break,
     ast.Continue: Interpreter._continue,

@@ -204,3 +204,10 @@ class NumberLimits:
     """``torch.finfo`` or ``torch.iinfo`` of a dtype."""
 
     dtype: torch.dtype
+
+
+@dataclass(frozen=True, slots=True)
+class Annotation:
+    """A name imported for annotations: ``Optional``. Nothing can be done with it."""
+
+    name: str

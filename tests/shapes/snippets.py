@@ -149,6 +149,11 @@ SNIPPETS: dict[str, list[str]] = {
     ],
     "comprehensions, loops, branches": [
         "rows = [(last := row * 2) for row in x]\nr = last", "r = x\nfor letter in 'abc':\n    r = r[None]",
+        "from typing import Optional as O\ndef f(a: O[int]) -> O[int]:\n    return a * 2\nr = f(x)",
+        "@torch.no_grad()\ndef f(a):\n    return a.sum(0)\nr = f(x)", "h = x * 2\nr = h.T\ndel h",
+        "x.requires_grad = True\nr = x * 2",
+        "d = 'cuda' if torch.cuda.is_available() else 'cpu'\nr = torch.zeros(2, 3, device='cpu') + len(d)",
+        "a, b = 'ik', 'kj'\nr = torch.einsum(f'{a},{b}->ij', m, n)",
         "low = torch.finfo(x.dtype).min\nr = x.masked_fill(flag, low)", "r = ids + torch.iinfo(ids.dtype).bits",
         "r = torch.stack([x[:, j] for j in range(3)])", "r = torch.cat([t * 2 for t in x.unbind(0)])",
         "r = torch.stack([a + w for a in x for w in y])", "r = torch.cat([x[j] for j in range(4) if j < 2])",

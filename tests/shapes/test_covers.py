@@ -269,6 +269,7 @@ UNSUPPORTED = [
     ("r = x\nclass A:\n    pass", 2, ("class",)),
     ("r = {'a': x}", 1, ("dict",)),
     ("r = f'{x}'", 1, ("f-string",)),
+    ("r = x.view(int(f'{24:>100}'))", 1, ("f-string",)),
     ("raise ValueError", 1, ("raise",)),
     ("return x", 1, ("return",)),
     ("r = nn.Parameter()", 1, ("nn.Parameter", "got None")),
