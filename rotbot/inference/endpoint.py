@@ -13,10 +13,10 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from functools import partial
 from http import HTTPStatus
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Self
 
-from rotbot.errors import InputError
+from rotbot.errors import InputError, RotbotError
 from rotbot.hub.trouble import client_errors, patiently, status_of
 from rotbot.inference.engine import GREEDY, Completion, Prompt, Sampling
 from rotbot.inference.requests import messages
@@ -36,7 +36,7 @@ TIMEOUT = 600.0
 """Seconds that an answer may take."""
 
 _SEEDS = 2**31
-_Job = tuple["Future[Completion]", Callable[[], Completion]] | None
+_Job = tuple["Future[Completion]", Callable[[], Completion]]
 
 
 class Endpoint:
@@ -58,20 +58,19 @@ class Endpoint:
             raise InputError(f"endpoint: expected a URL such as http://127.0.0.1:8000/v1, got {url!r:.200}") from error
         self.model = _choose(self._client, model)
         self.name = f"{self.model} at {self.url}"
-        self._jobs = SimpleQueue[_Job]()
-        for _ in range(CONCURRENT):  # daemons: who leaves need not wait for a server's answer
-            threading.Thread(target=_work, args=(self._jobs,), name="rotbot-endpoint", daemon=True).start()
 
     def generate(self, prompts: Sequence[Prompt], sampling: Sampling = GREEDY) -> list[Completion]:
         """See :class:`~rotbot.inference.Engine`. Raises :class:`~rotbot.errors.InputError` for a request that fails."""
-        start = time.perf_counter()
+        start, jobs = time.perf_counter(), SimpleQueue[_Job]()
         found: list[Future[Completion]] = []
         for i, prompt in enumerate(prompts):
             for j in range(sampling.n):
                 seed = derive("completion", sampling.seed, i, j)
                 job = partial(self._complete, messages(prompt), sampling, seed, start)
                 found.append(Future())
-                self._jobs.put((found[-1], job))
+                jobs.put((found[-1], job))
+        for _ in range(min(CONCURRENT, len(found))):  # daemons: who leaves need not wait for a server's answer
+            threading.Thread(target=_work, args=(jobs,), name="rotbot-endpoint", daemon=True).start()
         try:
             return [future.result() for future in found]
         finally:
@@ -79,9 +78,7 @@ class Endpoint:
                 future.cancel()
 
     def close(self) -> None:
-        """Let go of what is under way, and close the connections."""
-        for _ in range(CONCURRENT):
-            self._jobs.put(None)
+        """Close the connections."""
         self._client.close()
 
     def __enter__(self) -> Self:
@@ -118,15 +115,27 @@ class Endpoint:
 
 
 def _work(jobs: SimpleQueue[_Job]) -> None:
-    """One of the threads: a request after the other, until there is None."""
-    while (given := jobs.get()) is not None:
-        future, job = given
+    """One of the threads: a request after the other, until none is left.
+
+    What is raised besides a :class:`~rotbot.errors.RotbotError` is a fault of ours: it ends the thread with its
+    traceback on standard error, and whoever waits for this answer is told so.
+    """
+    while not jobs.empty():
+        try:
+            future, job = jobs.get_nowait()
+        except Empty:
+            return  # another thread was faster
         if not future.set_running_or_notify_cancel():
             continue
         try:
             future.set_result(job())
-        except BaseException as error:  # noqa: BLE001 - it is raised again where the result is asked for
+        except RotbotError as error:
             future.set_exception(error)
+        finally:
+            if not future.done():
+                future.set_exception(
+                    RotbotError("the request ended by a fault of rotbot's own: see its traceback above")
+                )
 
 
 def _ask(client: httpx2.Client, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:

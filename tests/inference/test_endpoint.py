@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import subprocess
 import sys
 import threading
 import time
-from contextlib import contextmanager, suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import contextmanager
 
 import pytest
 
-from rotbot.errors import InputError
+from rotbot.errors import InputError, RotbotError
 from rotbot.inference import GREEDY, Sampling, open_engine
 from rotbot.inference.endpoint import Endpoint
-from tests.chat_server import NAME, serving
+from tests.chat_server import NAME, ChatHandler, listening, serving
 from tests.memorized import ANSWERS, RIGHT
 
 
@@ -74,34 +72,17 @@ def answering(status, text, seconds=0.0):
     chats = []
     over = threading.Event()
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self):
-            self.answer(200, json.dumps({"data": [{"id": NAME}]}))
-
-        def do_POST(self):
-            self.rfile.read(int(self.headers["Content-Length"]))
+    class Handler(ChatHandler):
+        def chat(self, body):
             chats.append(self.headers["Authorization"])
             over.wait(seconds)
             self.answer(status, text)
 
-        def answer(self, code, body):
-            with suppress(BrokenPipeError, ConnectionResetError):  # who asked may have left
-                self.send_response(code)
-                self.send_header("Content-Type", "application/json")
-                self.end_headers()
-                self.wfile.write(body.encode())
-
-        def log_message(self, *arguments):
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}/v1", chats
+        with listening(Handler) as url:
+            yield url, chats
     finally:
         over.set()
-        server.shutdown()
-        server.server_close()
 
 
 @pytest.mark.parametrize(
@@ -133,6 +114,15 @@ def test_a_slow_server_is_told_from_a_dead_one_and_asked_once():
         with pytest.raises(InputError, match=r"expected an answer within 0\.3 s \(--timeout\)"):
             endpoint.generate([RIGHT])
         assert len(chats) == 1
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_fault_of_our_own_is_told_and_leaves_no_one_waiting(monkeypatch):
+    with answering(200, "{}") as (url, _), Endpoint(url) as endpoint:
+        monkeypatch.setattr(endpoint, "_complete", lambda *arguments: 1 / 0)
+        for _ in range(2):
+            with pytest.raises(RotbotError, match="a fault of rotbot's own"):
+                endpoint.generate([RIGHT] * 40)
 
 
 def test_ctrl_c_does_not_wait_for_a_slow_server():
