@@ -120,11 +120,11 @@ def _work(jobs: SimpleQueue[_Job]) -> None:
     What is raised besides a :class:`~rotbot.errors.RotbotError` is a fault of ours: it ends the thread with its
     traceback on standard error, and whoever waits for this answer is told so.
     """
-    while not jobs.empty():
+    while True:
         try:
             future, job = jobs.get_nowait()
         except Empty:
-            return  # another thread was faster
+            return
         if not future.set_running_or_notify_cancel():
             continue
         try:

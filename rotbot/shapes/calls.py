@@ -354,7 +354,8 @@ def _function(
 
 
 def _no_op(interpreter: Interpreter, no_op: NoOp, args: list[Any], kwargs: dict[str, Any], node: ast.Call) -> Any:
-    return next((value for value in args if isinstance(value, Traced)), None)  # nn.init's return their tensor
+    tensors = traced_in((args, kwargs))
+    return tensors[0] if tensors else None  # functions of nn.init return theirs
 
 
 _CALLS: dict[type[Any], Callable[[Interpreter, Any, list[Any], dict[str, Any], ast.Call], Any]] = {

@@ -8,7 +8,7 @@ import torch
 
 from rotbot.shapes.indexing import needs_index_tensor
 from rotbot.shapes.metadata import TensorMeta
-from rotbot.shapes.rejected import Call, at_least_rank, bad_dim, dimensions, dtype_name
+from rotbot.shapes.rejected import Call, at_least_rank, bad_dim, dimensions, dtype_name, expected_rank
 from rotbot.shapes.text import render_shape
 
 
@@ -194,6 +194,21 @@ def _masked(call: Call) -> str | None:
     return f"the mask must be bool, got {dtype_name(mask.dtype)}"
 
 
+def _bucketize(call: Call) -> str | None:
+    boundaries = call.tensor(1, "boundaries")
+    return None if boundaries is None else expected_rank(boundaries, 1)
+
+
+def _multinomial(call: Call) -> str | None:
+    weights, wanted = call.tensor(0, "input"), call.integer(1, "num_samples")
+    if weights is None or wanted is None:
+        return None
+    reason = expected_rank(weights, 1, 2)
+    if reason is None and wanted > weights.shape[-1] and not call.get(2, "replacement", default=False):
+        reason = f"cannot draw {wanted} of {weights.shape[-1]} without replacement"
+    return reason
+
+
 RULES: dict[str, Callable[[Call], str | None]] = {
     **dict.fromkeys("cat concat concatenate stack hstack vstack row_stack dstack column_stack".split(), _join),
     **dict.fromkeys("split split_with_sizes unsafe_split".split(), _split),
@@ -201,6 +216,7 @@ RULES: dict[str, Callable[[Call], str | None]] = {
     "select": _select, **dict.fromkeys("narrow narrow_copy".split(), _narrow), "topk": _top, "kthvalue": _top,
     **dict.fromkeys(_INDEX_ARGUMENTS, _picked),
     **dict.fromkeys("where masked_fill masked_scatter masked_select".split(), _masked),
+    "bucketize": _bucketize, "multinomial": _multinomial,
 }  # fmt: skip
 """By the operation's name: the reason, or None where the rule finds nothing wrong."""
 METHOD_RULES: dict[str, Callable[[Call], str | None]] = {"unfold": _window}

@@ -3,7 +3,7 @@
 Meta kernels overlook dtypes that real ones reject, writes to memory that several elements share, and a few shapes. For
 the first two, smaller tensors of the same dtypes stand in: every large number of the call, equal ones alike, becomes a
 small one. That may well make another call of it, so a complaint counts only if it goes away when nothing but dtypes (or
-strides) are changed. For the shapes there are rules.
+strides) are changed. For the shapes there are the rules that otherwise find reasons.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ from typing import Any
 
 import torch
 
-from rotbot.shapes import cost
+from rotbot.shapes import cost, reasons_layers, reasons_picking
 from rotbot.shapes.limits import LIMITS
 from rotbot.shapes.metadata import ModuleSpec, Rejected, TensorMeta, freeze, row_major, tensors_in
+from rotbot.shapes.rejected import Call
 from rotbot.shapes.running import FILLS, TORCH_ERRORS, run
 
 _UNITS = (8, 32)
@@ -35,6 +36,12 @@ _INTEGERS = frozenset(
 )
 """Operations that need integers or truth values somewhere: float32 alone is suspicious there."""
 
+_UNCHECKED = {
+    **{name: reasons_layers.RULES[name] for name in ("conv1d", "conv2d", "conv3d")},
+    **{name: reasons_picking.RULES[name] for name in ("bucketize", "multinomial")},
+}
+"""Operations whose shapes meta kernels do not check as real ones do. Tested: their rules say nothing of valid calls."""
+
 _verdicts: OrderedDict[Any, Rejected | None] = OrderedDict()
 
 Calls = tuple[tuple[Any, ...], dict[str, Any], ModuleSpec | None]
@@ -42,11 +49,13 @@ Calls = tuple[tuple[Any, ...], dict[str, Any], ModuleSpec | None]
 
 def rejection(target: str, args: tuple[Any, ...], kwargs: dict[str, Any], module: ModuleSpec | None) -> Rejected | None:
     """Why torch rejects a call that its meta kernel accepts; None where nothing is found."""
-    reason = _overlooked(target, args, kwargs)
+    name = target.rpartition(".")[2]
+    rule = _UNCHECKED.get(name) if module is None else None
+    reason = None if rule is None else rule(Call(name, args, kwargs))
     if reason is not None:
         return Rejected(reason)
     metas = tensors_in((args, kwargs))
-    if not metas or not (_is_suspicious(metas, module) or target.rpartition(".")[2].rstrip("_") in _INTEGERS):
+    if not metas or not (_is_suspicious(metas, module) or name.rstrip("_") in _INTEGERS):
         return None
     for unit in _UNITS:
         small = _shrunk((args, kwargs, module), unit)
@@ -167,27 +176,3 @@ def _strides(meta: TensorMeta, shape: tuple[int, ...]) -> tuple[int, ...]:
             strides[dim] = step
             step *= max(shape[dim], 1)
     return tuple(strides)
-
-
-def _overlooked(target: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str | None:
-    """Shapes that real kernels check and meta kernels do not."""
-    name = target.rpartition(".")[2]
-
-    def tensor(place: int, *names: str) -> TensorMeta | None:
-        value = args[place] if place < len(args) else next((kwargs[n] for n in names if n in kwargs), None)
-        return value if isinstance(value, TensorMeta) else None
-
-    if name in ("conv1d", "conv2d", "conv3d"):
-        weight, bias = tensor(1, "weight"), tensor(2, "bias")
-        if weight is not None and bias is not None and bias.shape != weight.shape[:1]:
-            return f"expected a bias of {list(weight.shape[:1])}, got {list(bias.shape)}"
-    if name == "bucketize":
-        boundaries = tensor(1, "boundaries")
-        if boundaries is not None and len(boundaries.shape) != 1:
-            return f"expected boundaries of 1 dimension, got {len(boundaries.shape)}"
-    if name == "multinomial":
-        weights, given = tensor(0, "input"), [*args[1:3], *kwargs.values()]
-        wanted = next((value for value in given if type(value) is int), 1)
-        if weights is not None and wanted > weights.shape[-1] and True not in [v for v in given if type(v) is bool]:
-            return f"cannot draw {wanted} of {weights.shape[-1]} without replacement"
-    return None
