@@ -199,11 +199,16 @@ def _bucketize(call: Call) -> str | None:
     return None if boundaries is None else expected_rank(boundaries, 1)
 
 
+_MOST_CATEGORIES = 2**24
+
+
 def _multinomial(call: Call) -> str | None:
     weights, wanted = call.tensor(0, "input"), call.integer(1, "num_samples")
     if weights is None or wanted is None:
         return None
     reason = expected_rank(weights, 1, 2)
+    if reason is None and weights.shape[-1] > _MOST_CATEGORIES:
+        reason = f"expected at most 2^24 categories, got {weights.shape[-1]}"
     if reason is None and wanted > weights.shape[-1] and not call.get(2, "replacement", default=False):
         reason = f"cannot draw {wanted} of {weights.shape[-1]} without replacement"
     return reason
