@@ -59,6 +59,16 @@ def take_gpu(number: int) -> None:
         os.environ["CUDA_VISIBLE_DEVICES"] = visible[number % count]
 
 
+def take_cores(config: GrpoConfig) -> None:
+    """Compute with as many threads as ``config`` says, else with this process's share of the cores.
+
+    With a policy age above 0 generators and trainers compute at once, else in turn. As many threads as cores in each of
+    them would be slower than either alone: OpenMP's threads wait for one another with the core in their hands.
+    """
+    crowd = config.generators + config.trainers if config.max_policy_age else max(config.generators, config.trainers)
+    torch.set_num_threads(config.threads or max(1, torch.get_num_threads() // crowd))
+
+
 class Generator(_Process):
     """The sampler; number ``number`` of several."""
 
@@ -70,6 +80,7 @@ class Generator(_Process):
         """Load the model."""
         del port
         take_gpu(self._number)
+        take_cores(self._config)
         context = self._config.max_prompt + self._config.max_tokens
         self._engine: PolicyEngine = open_engine(self._config.model, self._config.engine, context=context)
 
@@ -122,6 +133,7 @@ class Trainer(_Process):
         """Load the model, after meeting the other trainers at a free port of this machine."""
         rank = monarch.actor.current_rank().rank
         take_gpu(self._config.generators + rank)
+        take_cores(self._config)
         if self._config.trainers > 1:
             place = {"RANK": rank, "LOCAL_RANK": 0, "WORLD_SIZE": self._config.trainers}
             meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}

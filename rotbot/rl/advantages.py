@@ -1,8 +1,10 @@
-"""From rewards to advantages: of whole completions, of single steps, and what a false step forfeits."""
+"""From rewards to advantages: of whole completions, of steps, of single tokens, and what a false step forfeits."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
+from statistics import fmean
 
 import torch
 from torch import Tensor
@@ -23,12 +25,16 @@ def outcome_advantages(rewards_GS: Tensor, scale_by_std: bool = True) -> Tensor:
     ``[G, S] -> [G, S]``; a group of equal rewards gets zeros. Raises :class:`~rotbot.errors.InputError` for other
     shapes and for groups of one.
     """
-    if rewards_GS.dim() != 2 or rewards_GS.shape[1] < 2:
-        raise InputError(f"rewards: expected [groups, samples] with 2 samples or more, got {list(rewards_GS.shape)}")
+    _check_groups(rewards_GS)
     centred_GS = rewards_GS - rewards_GS.mean(1, keepdim=True)
     if scale_by_std:
         centred_GS = centred_GS / (rewards_GS.std(1, keepdim=True) + EPSILON)
     return centred_GS * has_signal(rewards_GS)[:, None]
+
+
+def _check_groups(rewards_GS: Tensor) -> None:
+    if rewards_GS.dim() != 2 or rewards_GS.shape[1] < 2:
+        raise InputError(f"rewards: expected [groups, samples] with 2 samples or more, got {list(rewards_GS.shape)}")
 
 
 def has_signal(rewards_GS: Tensor) -> Tensor:
@@ -88,6 +94,42 @@ def _to_come(rewards: Tensor, spans: Sequence[Span], length: int) -> Tensor:
     for reward, (_, end) in zip(rewards, spans, strict=True):
         at_end[end - 1] += reward
     return at_end.flip(0).cumsum(0).flip(0)
+
+
+def tree_advantages(rewards_GS: Tensor, tokens: Sequence[Sequence[int]], scale_by_std: bool = True) -> Tensor:
+    """What each token changed: ``[G, S]`` rewards and the tokens of the G*S completions ``-> [G*S, T]``, float64.
+
+    The completions of a group are a tree of their common beginnings. A node's value is the mean reward of the
+    completions that pass through it, a Monte Carlo estimate (as in VinePPO, 2410.01679, without further draws), and a
+    token's advantage is the value after it minus the value before it, divided by the group's standard deviation (n - 1)
+    plus 1e-4 with ``scale_by_std``. So tokens on which all agree that share a beginning have none, nor has what comes
+    after a completion has left all others: neither can be told from chance. At every node the advantages sum to zero.
+
+    Raises :class:`~rotbot.errors.InputError` for other shapes of rewards, and unless there are tokens for each.
+    """
+    _check_groups(rewards_GS)
+    groups, samples = rewards_GS.shape
+    if len(tokens) != groups * samples:
+        raise InputError(f"tree advantages: expected tokens of {groups * samples} completions, got {len(tokens)}")
+    advantages_BT = torch.zeros(len(tokens), max(map(len, tokens), default=0), dtype=torch.float64)
+    for group, rewards in enumerate(rewards_GS.double()):
+        first = group * samples
+        scale = 1 / (rewards.std().item() + EPSILON) if scale_by_std else 1.0
+        worth = dict(enumerate(rewards.tolist(), first))
+        nodes = [(list(worth), 0)] if max(worth.values()) > min(worth.values()) else []
+        while nodes:
+            members, at = nodes.pop()
+            branches: dict[int, list[int]] = defaultdict(list)
+            for member in members:
+                if at < len(tokens[member]):
+                    branches[tokens[member][at]].append(member)
+            value = fmean(worth[member] for member in members)
+            for branch in branches.values():
+                if len(branch) < len(members):
+                    advantages_BT[branch, at] = scale * (fmean(worth[member] for member in branch) - value)
+                if len(branch) > 1:
+                    nodes.append((branch, at + 1))
+    return advantages_BT
 
 
 def check_spans(spans: Sequence[Span], length: int) -> None:

@@ -10,7 +10,13 @@ import torch
 from torch import Tensor
 
 from rotbot.rewards.score import Score
-from rotbot.rl.advantages import Span, gate_after_first_false, outcome_advantages, process_advantages
+from rotbot.rl.advantages import (
+    Span,
+    gate_after_first_false,
+    outcome_advantages,
+    process_advantages,
+    tree_advantages,
+)
 from rotbot.rl.episodes import ScoredGroup
 from rotbot.rl.loss import completion_mask
 from rotbot.rl.spans import TokenTexts, token_spans
@@ -50,7 +56,10 @@ def make_batch(
         made_BT = _process(scores, spans, size, mask_BT.shape[1], scale_by_std)
     else:
         rewards_GS = torch.tensor([scored.rewards for scored in groups], dtype=torch.float64)
-        made_BT = outcome_advantages(rewards_GS, scale_by_std).view(-1, 1).expand(mask_BT.shape)
+        if advantages == "tree":
+            made_BT = tree_advantages(rewards_GS, [completion.tokens for completion in completions], scale_by_std)
+        else:
+            made_BT = outcome_advantages(rewards_GS, scale_by_std).view(-1, 1).expand(mask_BT.shape)
     if gate:
         made_BT = gate_after_first_false(
             made_BT, [_false_from(score, at) for score, at in zip(scores, spans, strict=True)]

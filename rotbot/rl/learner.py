@@ -7,7 +7,6 @@ packs; all of them call the same methods, with the same arguments.
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -53,8 +52,8 @@ class Learner:
     """The policy that ``config`` trains, after :attr:`version` updates; on the GPU if there is one."""
 
     def __init__(self, config: GrpoConfig, world: World = ALONE) -> None:
-        if config.threads or world.size > 1:
-            torch.set_num_threads(config.threads or max(1, (os.cpu_count() or 1) // world.size))
+        if config.threads:
+            torch.set_num_threads(config.threads)
         self._config = config
         self.world = world
         self._device = own_device()
@@ -66,15 +65,7 @@ class Learner:
             add_adapters(self.model, config.lora, config.seed)
         self._forward = self._forward_of(self.model)
         self._reference = self._make_reference() if config.loss.beta else None
-        section = config.optimizer
-        self._optimizers = build_optimizers(
-            self.model,
-            section.name,
-            section.momentum,
-            (section.beta1, section.beta2),
-            section.weight_decay,
-            self._dtype,
-        )
+        self._optimizers = build_optimizers(self.model, config.optimizer, self._dtype)
         self._texts = TokenTexts(self.tokenizer)
         self.version = 0
 
@@ -107,6 +98,20 @@ class Learner:
     def train_step(self, groups: Sequence[ScoredGroup]) -> StepFigures:
         """One update on the completions of ``groups``. The weights are untouched if it raises
         :class:`~rotbot.sft.trainer.TrainingDiverged`."""
+        figures = self.backward(groups)
+        if not math.isfinite(figures.grad_norm) or not math.isfinite(figures.loss.loss.item()):
+            raise TrainingDiverged(
+                f"update {self.version}: expected a finite loss, got {figures.loss.loss.item()} with gradient norm "
+                f"{figures.grad_norm}; lower optimizer.lr (the checkpoints so far are whole)"
+            )
+        section = self._config.optimizer
+        factor = min(1.0, (self.version + 1) / max(1, self._config.warmup))
+        self._optimizers.step(factor * section.lr, factor * section.other_lr)
+        self.version += 1
+        return figures
+
+    def backward(self, groups: Sequence[ScoredGroup]) -> StepFigures:
+        """The gradient of the loss of ``groups``, clipped, into the weights' ``grad``."""
         config, loss = self._config, self._config.loss
         batch = make_batch(groups, self._texts, config.advantages, config.gate, loss.scale_by_std)
         normalizer = step_normalizer(loss, len(batch.samples), batch.tokens)
@@ -121,16 +126,7 @@ class Learner:
         parameters = [p for p in self.model.parameters() if p.requires_grad]
         norm = whole(torch.nn.utils.clip_grad_norm_(parameters, config.optimizer.clip)).item()
         outputs, entropies, mismatches = zip(*chain.from_iterable(self.world.collect(parts)), strict=True)
-        figures = StepFigures(add_up(outputs), sum(entropies) / batch.tokens, norm, sum(mismatches) / batch.tokens)
-        if not math.isfinite(norm) or not math.isfinite(figures.loss.loss.item()):
-            raise TrainingDiverged(
-                f"update {self.version}: expected a finite loss, got {figures.loss.loss.item()} with gradient norm "
-                f"{norm}; lower optimizer.lr (the checkpoints so far are whole)"
-            )
-        factor = min(1.0, (self.version + 1) / max(1, config.warmup))
-        self._optimizers.step(factor * config.optimizer.lr, factor * config.optimizer.other_lr)
-        self.version += 1
-        return figures
+        return StepFigures(add_up(outputs), sum(entropies) / batch.tokens, norm, sum(mismatches) / batch.tokens)
 
     def _part(self, batch: Batch, chosen: tuple[int, ...], normalizer: float) -> tuple[LossOutput, float, float]:
         """The loss of one pack, and sums over its tokens of entropy and mismatch."""

@@ -10,7 +10,7 @@ from rotbot.rewards.rubric import rubric_named
 from rotbot.rl.config import LossConfig
 from rotbot.sft.config import LoraSection, OptimizerSection
 
-ADVANTAGES = ("outcome", "process")
+ADVANTAGES = ("outcome", "process", "tree")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +48,9 @@ class GrpoConfig:
 
     Each of ``steps`` optimizer steps is made of ``groups`` prompts with ``samples`` completions of at most
     ``max_tokens`` tokens each, drawn at ``temperature``; prompts longer than ``max_prompt`` tokens are left out.
-    ``rubric`` is a preset's name. ``advantages`` is ``outcome`` (one number a completion) or ``process`` (from the
-    rewards of the steps still to come); with ``gate`` nothing after a completion's first false step is encouraged.
+    ``rubric`` is a preset's name. ``advantages`` is ``outcome`` (one number a completion), ``process`` (from the
+    rewards of the steps still to come) or ``tree`` (what each token changed, from the group's common beginnings); with
+    ``gate`` nothing after a completion's first false step is encouraged.
     The ratio of the loss is to the sampler's policy, so it corrects what is off policy; with ``loss.truncate_is`` it is
     to the trainer's own, and the truncated weight corrects.
 
@@ -58,7 +59,8 @@ class GrpoConfig:
     draw a share of every step, ``trainers`` processes share the weights in training (FSDP2). ``eval_every``,
     ``save_every`` and ``sample_every`` count steps; ``eval_rows`` validation problems are answered greedily at the
     start, the end and in between.
-    ``precision``, ``compile``, ``recompute``, ``threads``, ``save_dtype`` and ``lora`` are as in
+    ``threads`` are those of each process that computes; 0 shares the cores among those that do so at the same time.
+    ``precision``, ``compile``, ``recompute``, ``save_dtype`` and ``lora`` are as in
     :class:`~rotbot.sft.config.SftConfig`; with ``lora`` the sampler gets the weights with the adapters merged.
     """
 

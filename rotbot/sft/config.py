@@ -78,7 +78,8 @@ class BatchSection:
 @dataclass(frozen=True, slots=True)
 class OptimizerSection:
     """``name`` is ``muon`` (matrices; the rest AdamW) or ``adamw``. ``lr`` is that of the matrices, ``other_lr`` that
-    of embeddings and norms; gradients are clipped to the norm ``clip``."""
+    of embeddings and norms; gradients are clipped to the norm ``clip``. An ``eps`` of AdamW's far above the gradients'
+    size makes it gradient descent with momentum, at the rate ``lr / eps``."""
 
     name: str = "muon"
     lr: float = 3e-3
@@ -86,6 +87,7 @@ class OptimizerSection:
     momentum: float = 0.95
     beta1: float = 0.9
     beta2: float = 0.95
+    eps: float = 1e-8
     weight_decay: float = 0.1
     clip: float = 1.0
 
@@ -144,6 +146,7 @@ class SftConfig:
         for key, needs in (("lora.rank", self.lora.rank > 0), ("shard", self.shard)):
             expect(not needs or optimizer.name == "adamw", "optimizer.name", f"adamw with {key}", optimizer.name)
         expect(optimizer.name in ("muon", "adamw"), "optimizer.name", "muon or adamw", optimizer.name)
+        expect(optimizer.eps > 0, "optimizer.eps", "a positive number", optimizer.eps)
         for name in ("log_every", "eval_every", "save_every"):
             expect(getattr(self, name) >= 1, name, "at least 1", getattr(self, name))
         expect(self.threads >= 0, "threads", "0 or more", self.threads)

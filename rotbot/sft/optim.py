@@ -14,6 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from rotbot.sft.config import OptimizerSection
+
 _NS_COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 _NS_STEPS = 5
 _UPDATE_RMS = 0.2
@@ -104,10 +106,8 @@ class Optimizers:
             self.muon.load_state_dict(state["muon"])
 
 
-def build_optimizers(
-    model: nn.Module, name: str, momentum: float, betas: tuple[float, float], weight_decay: float, dtype: torch.dtype
-) -> Optimizers:
-    """``name`` is ``muon`` or ``adamw``. Embeddings, output projection and norm scales always go to AdamW, undecayed.
+def build_optimizers(model: nn.Module, section: OptimizerSection, dtype: torch.dtype) -> Optimizers:
+    """Embeddings, output projection and norm scales always go to AdamW, undecayed.
 
     ``dtype`` is that of Muon's matrix products.
     """
@@ -115,7 +115,8 @@ def build_optimizers(
     matrices = [p for n, p in trained.items() if n.startswith("layers.") and p.ndim == 2]
     rest = [p for n, p in trained.items() if not (n.startswith("layers.") and p.ndim == 2)]
     groups: list[dict[str, Any]] = [{"params": rest, "weight_decay": 0.0, "matrices": False}]
-    if name == "adamw":
-        groups.append({"params": matrices, "weight_decay": weight_decay, "matrices": True})
-    adamw = torch.optim.AdamW(groups, lr=0.0, betas=betas, eps=1e-8, fused=True)
-    return Optimizers(Muon(matrices, momentum, weight_decay, dtype) if name == "muon" else None, adamw)
+    if section.name == "adamw":
+        groups.append({"params": matrices, "weight_decay": section.weight_decay, "matrices": True})
+    adamw = torch.optim.AdamW(groups, lr=0.0, betas=(section.beta1, section.beta2), eps=section.eps, fused=True)
+    muon = Muon(matrices, section.momentum, section.weight_decay, dtype) if section.name == "muon" else None
+    return Optimizers(muon, adamw)

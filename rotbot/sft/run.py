@@ -168,10 +168,7 @@ def build_run(config: SftConfig, note: Callable[[str], None] | None = None, worl
 
         forward = shard(forward, world, device)
     model.to(device)
-    optimizer = config.optimizer
-    optimizers = build_optimizers(
-        model, optimizer.name, optimizer.momentum, (optimizer.beta1, optimizer.beta2), optimizer.weight_decay, dtype
-    )
+    optimizers = build_optimizers(model, config.optimizer, dtype)
     stream = PackStream(prepared.train, config.batch.pack_tokens, config.seed)
     total = total_steps(config.schedule, config.batch.step_tokens, stream.packs_per_epoch, packs_per_step)
     return Run(

@@ -74,13 +74,13 @@ def run(*command: str, **environment: str) -> str:
     return done.stdout.strip().splitlines()[-1]
 
 
-def ours(data: Path, output: Path, runner: str, age: int, threads: int) -> tuple[float, dict[str, float]]:
+def ours(data: Path, output: Path, runner: str, age: int) -> tuple[float, dict[str, float]]:
     """Median episodes a second and idle shares over the steps after the first ones."""
     run(
         "-m", "rotbot", "grpo", "--runner", runner, "model=embedded", f"dataset={data}", f"output={output}",
         f"steps={STEPS}", f"groups={GROUPS}", f"samples={SAMPLES}", f"max_tokens={TOKENS}", "max_prompt=384",
         f"max_policy_age={age}", "curriculum.replace=0", "eval_rows=0", "tensorboard=false", "save_every=1000",
-        f"threads={threads}", "--json", OMP_NUM_THREADS=str(threads),
+        "--json",
     )  # fmt: skip
     lines = [json.loads(line) for line in (output / "metrics.jsonl").read_text().splitlines()][WARM:]
     idle = {role: statistics.fmean(line.get(f"idle_{role}", 1.0) for line in lines) for role in ROLES}
@@ -92,16 +92,15 @@ def test_episodes_a_second(tmp_path: Path) -> None:
     """Prints the table; holds the asynchronous runner against TRL and against the synchronous one."""
     data = write_prompts(tmp_path / "data")
     cores = os.cpu_count() or 1
-    shared = max(1, cores // 2)
     numbers = [str(number) for number in (STEPS, GROUPS, SAMPLES, TOKENS)]
     seconds = json.loads(run("-c", TRL, str(data), str(tmp_path / "trl"), *numbers, OMP_NUM_THREADS=str(cores)))[WARM:]
     rates = {"TRL GRPOTrainer": (GROUPS * SAMPLES * len(seconds) / sum(seconds), dict[str, float]())}
-    for name, runner, age, threads in (
-        ("local, synchronous", "local", 0, cores),
-        ("monarch, synchronous", "monarch", 0, cores),
-        ("monarch, one step behind", "monarch", 1, shared),
+    for name, runner, age in (
+        ("local, synchronous", "local", 0),
+        ("monarch, synchronous", "monarch", 0),
+        ("monarch, one step behind", "monarch", 1),
     ):
-        rates[name] = ours(data, tmp_path / name.replace(" ", "-"), runner, age, threads)
+        rates[name] = ours(data, tmp_path / name.replace(" ", "-"), runner, age)
     print(f"\n{cores} cores, load {os.getloadavg()[0]:.1f}, {SAMPLES} completions of at most {TOKENS} tokens a prompt")
     print(f"{'way':<28}{'episodes/s':>12}" + "".join(f"{'idle ' + role:>16}" for role in ROLES))
     for name, (rate, idle) in rates.items():

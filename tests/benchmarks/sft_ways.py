@@ -20,6 +20,7 @@ import torch.nn.functional as F
 from rotbot.models.config import ModelConfig, size
 from rotbot.models.qwen3 import build_qwen3, init_weights
 from rotbot.models.weights import to_transformers
+from rotbot.sft.config import OptimizerSection
 from rotbot.sft.data import Samples
 from rotbot.sft.forward import PackedForward
 from rotbot.sft.optim import build_optimizers
@@ -70,7 +71,7 @@ def packed(samples: Samples, dtype: torch.dtype, compiled: bool, optimizer: str)
     model = build_qwen3(MODEL)
     init_weights(model, 0)
     forward = PackedForward(model, MODEL, dtype, compiled)
-    optimizers = build_optimizers(model, optimizer, 0.95, (0.9, 0.95), 0.1, dtype)
+    optimizers = build_optimizers(model, OptimizerSection(optimizer), dtype)
     stream = PackStream(samples, PACK_TOKENS, seed=0)
 
     def step() -> int:

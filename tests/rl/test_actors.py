@@ -10,10 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import psutil
 import pytest
+import torch
 from monarch.actor import endpoint
 
 from rotbot.errors import ConfigError
-from rotbot.rl.actors import RoleLost, Seat, _Process, bear_losses
+from rotbot.rl.actors import RoleLost, Seat, _Process, bear_losses, take_cores
+from rotbot.rl.settings import GrpoConfig
 
 
 class Dying(_Process):
@@ -38,6 +40,21 @@ class Slow(_Process):
     @endpoint
     def setup(self, port: int) -> None:
         time.sleep(600)
+
+
+class Counting(_Process):
+    """Says how many threads it computes with."""
+
+    def __init__(self, config: GrpoConfig) -> None:
+        self._config = config
+
+    @endpoint
+    def setup(self, port: int) -> None:
+        take_cores(self._config)
+
+    @endpoint
+    def threads(self) -> int:
+        return torch.get_num_threads()
 
 
 def run(work):
@@ -103,3 +120,19 @@ def test_a_start_that_is_given_up_leaves_no_process():
     pids = run(work())
     time.sleep(0.5)
     assert not running(pids)
+
+
+@pytest.mark.parametrize(
+    ("options", "share"),
+    [({"max_policy_age": 0}, 1), ({"max_policy_age": 1}, 2), ({"max_policy_age": 2, "generators": 2}, 3)],
+)
+def test_processes_that_compute_at_once_share_the_cores(options, share):
+    async def work(config):
+        seat = Seat("counting", Counting, config)
+        await seat.start()
+        threads = await seat.call("threads")
+        seat.stop()
+        return threads
+
+    assert run(work(GrpoConfig(dataset="data", **options))) == max(1, torch.get_num_threads() // share)
+    assert run(work(GrpoConfig(dataset="data", threads=2, **options))) == 2

@@ -122,7 +122,7 @@ def drawn_rewards(model, config):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("advantages", ["outcome", "process"])
+@pytest.mark.parametrize("advantages", ["outcome", "process", "tree"])
 def test_reward_rises_by_more_than_noise(rl_dataset, half_learnt, tmp_path, advantages):
     """On the same problems the mean reward after the run is above the one before by three standard errors."""
     config = make_config(

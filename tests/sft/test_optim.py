@@ -6,6 +6,7 @@ from torch import nn
 
 from rotbot.models.config import ModelConfig
 from rotbot.models.qwen3 import build_qwen3, init_weights
+from rotbot.sft.config import OptimizerSection
 from rotbot.sft.optim import Muon, build_optimizers, orthogonalize
 
 
@@ -53,6 +54,15 @@ def test_muon_steps_follow_the_definition():
         torch.testing.assert_close(parameter.detach().double(), value, rtol=1e-4, atol=1e-5)
 
 
+def test_a_large_eps_makes_adamw_gradient_descent():
+    model = nn.Module()
+    model.weight = nn.Parameter(torch.tensor([1.0, 2.0, 3.0]))
+    optimizers = build_optimizers(model, OptimizerSection("adamw", eps=1e4), torch.float32)
+    model.weight.grad = torch.tensor([1.0, -2.0, 0.5])
+    optimizers.step(0.0, 1e3)
+    torch.testing.assert_close(model.weight.detach(), torch.tensor([0.9, 2.2, 2.95]), rtol=0, atol=1e-4)
+
+
 def small_model():
     model = build_qwen3(ModelConfig(vocab_size=64, dim=32, layers=2, heads=2, kv_heads=1, head_dim=16, ffn_dim=48))
     init_weights(model, 0)
@@ -61,7 +71,7 @@ def small_model():
 
 def test_matrices_go_to_muon_and_the_rest_to_adamw_undecayed():
     model = small_model()
-    optimizers = build_optimizers(model, "muon", 0.95, (0.9, 0.95), 0.1, torch.float32)
+    optimizers = build_optimizers(model, OptimizerSection("muon"), torch.float32)
     names = {id(p): n for n, p in model.named_parameters()}
     muon = {names[id(p)] for p in optimizers.muon.parameters}
     rest = {names[id(p)] for group in optimizers.adamw.param_groups for p in group["params"]}
@@ -83,7 +93,7 @@ def test_state_round_trip_gives_the_same_next_step(name):
             assert all(p.grad is None for p in model.parameters())
 
     def build(model):
-        return build_optimizers(model, name, 0.95, (0.9, 0.95), 0.1, torch.bfloat16)
+        return build_optimizers(model, OptimizerSection(name), torch.bfloat16)
 
     unbroken = small_model()
     steps(unbroken, build(unbroken), 0, 4)
