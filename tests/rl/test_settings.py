@@ -15,7 +15,7 @@ from tests.rl.runs import make_config
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("advantages=mean", "advantages: expected one of outcome, process, got mean"),
+        ("advantages=mean", "advantages: expected one of outcome, process, tree, got mean"),
         ("samples=1", "samples: expected 2 or more, got 1"),
         ("pack_tokens=100", r"pack_tokens: expected max_prompt \+ max_tokens = 160, got 100"),
         ("max_policy_age=-1", "max_policy_age: expected 0 or more, got -1"),
