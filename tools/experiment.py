@@ -1,17 +1,17 @@
 """The experiment on rewards: arms of GRPO, and SFT alone, from one checkpoint, several seeds each.
 
-    python tools/experiment.py OUT --start MODEL --data DATA --narrow NARROW [--seeds 1,2,3] [--steps 60] [--rows 200]
-        [KEY=VALUE ...]
+    python tools/experiment.py OUT --start MODEL --data DATA --narrow NARROW --sft SFT [--seeds 1,2,3] [--steps 60]
+        [--rows 200] [KEY=VALUE ...]
 
-Every arm takes as many steps of as many completions; KEY=VALUE are further settings of ``rotbot grpo`` for all of
-them. ``SFT alone`` trains on DATA for as many tokens as cost what the arm ``faithful`` did: a token drawn costs two
-operations a weight, one trained on six. A run that was broken goes on where it was; one that is there is not made
-again. In OUT:
+Every arm of GRPO takes as many steps of as many completions, with the recipe's optimizer, which gives all of them steps
+of one length; KEY=VALUE are further settings of ``rotbot grpo`` for all of them. ``SFT alone`` trains on SFT, the
+dataset that MODEL is from, for as many tokens as cost what the arm ``faithful`` did: a token drawn costs two operations
+a weight, one trained on six. A run that was broken goes on where it was; one that is there is not made again. In OUT:
 
     curves.csv, curves.png    answers to validation problems while training, by arm and seed
     splits.csv, splits.png    the benchmark's splits (fresh problems, seed 90210) at the end, and of MODEL
 
-Intervals are Student's, 95%, over seeds.
+Problems are answered greedily, and four times at temperature 1. Intervals are Student's, 95%, over seeds.
 """
 
 from __future__ import annotations
@@ -33,11 +33,16 @@ ARMS: dict[str, tuple[str, ...]] = {
     "final-only": ("rubric=final-only", "advantages=outcome", "gate=false"),
     "faithful": ("rubric=faithful", "advantages=outcome"),
     "faithful, process": ("rubric=faithful", "advantages=process"),
+    "faithful, tree": ("rubric=faithful", "advantages=tree"),
     "faithful, narrow data": ("rubric=faithful", "advantages=outcome"),
 }
 SFT, START = "SFT alone", "start"
 SPLITS = ("id", "ood_depth", "ood_rank", "ood_size", "ood_pair", "ood_op", "ood_style", "error")
 METRICS = ("faithful", "final", "lucky")
+KINDS: dict[str, tuple[str, ...]] = {"greedy": (), "sampled": ("--samples", "4", "--temperature", "1")}
+"""How the benchmark is answered, and the options of ``rotbot eval`` for it."""
+VALIDATION = {"greedy": "validation", "sampled": "validation_sampled"}
+"""What the figures of a run are called, by how its validation problems were answered."""
 EVAL_SEED = 90_210
 STUDENT = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776, 6: 2.571, 7: 2.447, 8: 2.365, 9: 2.306, 10: 2.262}
 """The 97.5% quantile of Student's t for means of so many seeds."""
@@ -72,9 +77,9 @@ def train(run: Path, arm: str, seed: int, given: argparse.Namespace) -> None:
         faithful = metrics(run.parent.parent / "faithful" / str(seed))
         tokens = sum(line["episodes"] * line["length"] for line in faithful if "episodes" in line)
         rotbot(
-            "sft", "--config", "tiny", "--resume", f"model.init={given.start}", f"data.dataset={given.data}",
-            f"output={run}", f"seed={seed}", f"schedule.tokens={round(tokens * (2 + 6) / 6)}", "optimizer.name=adamw",
-            "optimizer.lr=1e-4", "optimizer.other_lr=1e-4", "data.max_length=1024",
+            "sft", "--config", "tiny", "--resume", f"model.init={given.start}", f"data.dataset={given.sft}",
+            f"output={run}", f"seed={seed}", f"schedule.tokens={round(tokens * (2 + 6) / 6)}", "data.max_length=1024",
+            *given.sft_settings,
         )  # fmt: skip
         return
     data = given.narrow if arm.endswith("narrow data") else given.data
@@ -89,13 +94,17 @@ def metrics(run: Path) -> list[dict[str, float]]:
     return [json.loads(line) for line in (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
 
 
-def evaluate(model: str, out: Path, rows: int) -> dict[str, dict[str, float]]:
-    """Metrics by split, from the report in ``out``, which is made if it is not there."""
-    if not (out / "report.json").is_file():
-        options = ("--rows", str(rows), "--seed", str(EVAL_SEED), "--max-tokens", "768", "--out", str(out))
-        rotbot("eval", model, "--splits", ",".join(SPLITS), *options)
-    splits = json.loads((out / "report.json").read_text(encoding="utf-8"))["splits"]
-    return {split: {name: splits[split][name]["value"] for name in METRICS} for split in SPLITS}
+def evaluate(model: str, out: Path, rows: int) -> dict[tuple[str, str], float]:
+    """Figures by split and metric, from the reports in ``out``, which are made if they are not there."""
+    found: dict[tuple[str, str], float] = {}
+    for kind, how in KINDS.items():
+        folder = out / kind
+        if not (folder / "report.json").is_file():
+            options = ("--rows", str(rows), "--seed", str(EVAL_SEED), "--max-tokens", "768", "--out", str(folder), *how)
+            rotbot("eval", model, "--splits", ",".join(SPLITS), *options)
+        splits = json.loads((folder / "report.json").read_text(encoding="utf-8"))["splits"]
+        found |= {(split, f"{kind} {name}"): splits[split][name]["value"] for split in SPLITS for name in METRICS}
+    return found
 
 
 def interval(values: Sequence[float]) -> tuple[float, float, float]:
@@ -124,16 +133,18 @@ def write_csv(path: Path, where: str, rows: Sequence[Row]) -> None:
 def plot_curves(path: Path, rows: Sequence[Row]) -> None:
     """A panel a metric: its mean over seeds against the step, with the interval as a band."""
     found, arms = grouped(rows), list(dict.fromkeys(row.arm for row in rows))
-    figure = Figure(figsize=(13, 4), layout="constrained")
-    for axes, metric in zip(figure.subplots(1, len(METRICS)), METRICS, strict=True):
-        for arm in arms:
-            steps = sorted({int(w) for m, a, w in found if (m, a) == (metric, arm)})
-            means, lows, highs = zip(*[interval(found[metric, arm, str(step)]) for step in steps], strict=True)
-            (line,) = axes.plot(steps, [100 * v for v in means], marker="o", markersize=3, label=arm)
-            axes.fill_between(
-                steps, [100 * v for v in lows], [100 * v for v in highs], color=line.get_color(), alpha=0.12
-            )
-        axes.set_title(f"{metric}, % of validation problems")
+    figure = Figure(figsize=(13, 8), layout="constrained")
+    panels = figure.subplots(len(KINDS), len(METRICS), sharex=True, sharey="col")
+    for kind, line_of_panels in zip(KINDS, panels, strict=True):
+        for axes, metric in zip(line_of_panels, METRICS, strict=True):
+            for arm in arms:
+                values = {int(w): v for (m, a, w), v in found.items() if (m, a) == (f"{kind} {metric}", arm)}
+                steps = sorted(values)
+                means, lows, highs = zip(*[interval([100 * v for v in values[step]]) for step in steps], strict=True)
+                (line,) = axes.plot(steps, means, marker="o", markersize=3, label=arm)
+                axes.fill_between(steps, lows, highs, color=line.get_color(), alpha=0.12)
+            axes.set_title(f"{metric}, {kind}, % of validation problems")
+    for axes in panels[-1]:
         axes.set_xlabel("step")
     figure.axes[0].legend(fontsize="small")
     figure.savefig(path, dpi=110)
@@ -142,17 +153,19 @@ def plot_curves(path: Path, rows: Sequence[Row]) -> None:
 def plot_splits(path: Path, rows: Sequence[Row]) -> None:
     """A panel a metric: a bar for every split and arm, with the interval."""
     found, arms = grouped(rows), list(dict.fromkeys(row.arm for row in rows))
-    figure = Figure(figsize=(13, 9), layout="constrained")
-    for axes, metric in zip(figure.subplots(len(METRICS), 1), METRICS, strict=True):
-        for index, arm in enumerate(arms):
-            places = [at + (index - (len(arms) - 1) / 2) * 0.8 / len(arms) for at in range(len(SPLITS))]
-            three = [interval(found[metric, arm, split]) for split in SPLITS]
-            error = [[100 * (mean - low) for mean, low, _ in three], [100 * (high - mean) for mean, _, high in three]]
-            heights = [100 * mean for mean, _, _ in three]
-            axes.bar(places, heights, 0.8 / len(arms), yerr=error, error_kw={"linewidth": 0.7}, label=arm)
-        axes.set_xticks(range(len(SPLITS)), SPLITS)
-        axes.set_ylabel(f"{metric}, %")
-        axes.set_ylim(bottom=0)
+    figure = Figure(figsize=(18, 9), layout="constrained")
+    panels = figure.subplots(len(METRICS), len(KINDS), sharex=True, sharey="row")
+    for metric, line_of_panels in zip(METRICS, panels, strict=True):
+        for axes, kind in zip(line_of_panels, KINDS, strict=True):
+            for index, arm in enumerate(arms):
+                places = [at + (index - (len(arms) - 1) / 2) * 0.8 / len(arms) for at in range(len(SPLITS))]
+                three = [interval([100 * v for v in found[f"{kind} {metric}", arm, split]]) for split in SPLITS]
+                error = [[mean - low for mean, low, _ in three], [high - mean for mean, _, high in three]]
+                heights = [mean for mean, _, _ in three]
+                axes.bar(places, heights, 0.8 / len(arms), yerr=error, error_kw={"linewidth": 0.7}, label=arm)
+            axes.set_xticks(range(len(SPLITS)), SPLITS)
+            axes.set_ylabel(f"{metric}, {kind}, %")
+            axes.set_ylim(bottom=0)
     figure.axes[0].legend(fontsize="small", ncols=3)
     figure.savefig(path, dpi=110)
 
@@ -164,6 +177,8 @@ def main() -> None:
     parser.add_argument("--start", required=True, help="the checkpoint that every arm starts from")
     parser.add_argument("--data", required=True, help="a dataset with the configurations sft and rl")
     parser.add_argument("--narrow", required=True, help="another, of few operations")
+    parser.add_argument("--sft", required=True, help="another with the configuration sft, of MODEL's kind of answers")
+    parser.add_argument("--sft-settings", nargs="*", default=[], help="settings of rotbot sft for SFT alone")
     parser.add_argument("--seeds", default="1,2,3")
     parser.add_argument("--steps", type=int, default=60)
     parser.add_argument("--rows", type=int, default=200, help="problems of a split")
@@ -171,19 +186,20 @@ def main() -> None:
     given = parser.parse_intermixed_args()
     curves, ends = list[Row](), list[Row]()
     start = evaluate(given.start, given.out / START, given.rows)
-    ends += [Row(START, 0, split, name, value) for split, found in start.items() for name, value in found.items()]
+    ends += [Row(START, 0, split, name, value) for (split, name), value in start.items()]
     for seed in map(int, given.seeds.split(",")):  # seed by seed: what is broken off has whole seeds
         for arm in (*ARMS, SFT):
             run = given.out / arm / str(seed)
             train(run, arm, seed, given)
             found = evaluate(str(run / "model"), run / "eval", given.rows)
-            ends += [Row(arm, seed, split, name, value) for split, one in found.items() for name, value in one.items()]
+            ends += [Row(arm, seed, split, name, value) for (split, name), value in found.items()]
             if arm != SFT:
                 curves += [
-                    Row(arm, seed, str(line["step"]), name, line[f"validation_{name}"])
+                    Row(arm, seed, str(line["step"]), f"{kind} {name}", line[f"{prefix}_{name}"])
                     for line in metrics(run)
+                    for kind, prefix in VALIDATION.items()
                     for name in METRICS
-                    if f"validation_{name}" in line
+                    if f"{prefix}_{name}" in line
                 ]
         write_csv(given.out / "curves.csv", "step", curves)
         write_csv(given.out / "splits.csv", "split", ends)

@@ -99,9 +99,9 @@ class Generator(_Process):
         return ask(self._engine)
 
     @endpoint
-    def answer(self, problems: Sequence[Problem]) -> list[Completion]:
-        """Greedy answers, for validation."""
-        return self._engine.generate(problems, Sampling(self._config.max_tokens))
+    def answer(self, problems: Sequence[Problem], sampling: Sampling) -> list[Completion]:
+        """Answers for validation."""
+        return self._engine.generate(problems, sampling)
 
 
 class RewardActor(_Process):

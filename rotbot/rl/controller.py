@@ -25,14 +25,14 @@ from typing import Any, TypeVar
 
 from rotbot.config import expect
 from rotbot.errors import RotbotError
-from rotbot.inference.engine import Completion
+from rotbot.inference.engine import Completion, Sampling
 from rotbot.problem import Problem
 from rotbot.rl.actors import Generator, RewardActor, RoleLost, Seat, Trainer, bear_losses
 from rotbot.rl.buffer import ReplayBuffer, StepGroups
 from rotbot.rl.curriculum import Curriculum, Prompts, load_prompts
 from rotbot.rl.episodes import Group, Task
 from rotbot.rl.figures import Clock, Figures, group_figures, update_figures
-from rotbot.rl.local import GrpoResult, Watch, validation_figures
+from rotbot.rl.local import GrpoResult, Watch, validation_figures, validation_samplings
 from rotbot.rl.marks import save_samples
 from rotbot.rl.record import last_position, rate_figures
 from rotbot.rl.settings import GrpoConfig
@@ -236,11 +236,18 @@ async def _generate(run: _Run, tasks: list[Task]) -> list[Group]:
 
 
 async def _validate(run: _Run) -> Figures:
-    async def answer(name: str, share: list[Problem]) -> list[Completion]:
-        return await _ask_generator(run, name, "answer", share)
+    problems, figures = list(run.prompts.validation), Figures()
+    for name, sampling in validation_samplings(run.config).items():
+        completions = await _answer(run, problems, sampling)
+        figures |= validation_figures(name, problems, completions, run.config)
+    return figures
 
-    problems = list(run.prompts.validation)
-    return validation_figures(problems, await _shared(run, answer, problems), run.config)
+
+async def _answer(run: _Run, problems: list[Problem], sampling: Sampling) -> list[Completion]:
+    async def answer(name: str, share: list[Problem]) -> list[Completion]:
+        return await _ask_generator(run, name, "answer", share, sampling)
+
+    return await _shared(run, answer, problems)
 
 
 async def _shared(run: _Run, ask: Callable[[str, list[T]], Awaitable[list[R]]], items: list[T]) -> list[R]:

@@ -113,18 +113,32 @@ def local_step(
 
 
 def evaluate(engine: Engine, problems: Sequence[Problem], config: GrpoConfig) -> Figures:
-    """Greedy answers to validation problems, as figures."""
-    return validation_figures(problems, engine.generate(problems, Sampling(config.max_tokens)), config)
+    """Answers to validation problems, as figures."""
+    figures: Figures = {}
+    for name, sampling in validation_samplings(config).items():
+        figures |= validation_figures(name, problems, engine.generate(problems, sampling), config)
+    return figures
 
 
-def validation_figures(problems: Sequence[Problem], completions: Sequence[Completion], config: GrpoConfig) -> Figures:
-    """The figures of greedy answers: the shares that are faithful, right in the end, and lucky; the mean reward."""
-    scores = [score(problem, c.text, config.rubric) for problem, c in zip(problems, completions, strict=True)]
+def validation_samplings(config: GrpoConfig) -> dict[str, Sampling]:
+    """How validation problems are answered, by the name of the figures: greedily, and as completions are drawn."""
+    drawn = Sampling(config.max_tokens, config.temperature, seed=config.seed, n=max(1, config.eval_samples))
+    samplings = {"validation": Sampling(config.max_tokens), "validation_sampled": drawn}
+    return samplings if config.eval_samples else {"validation": samplings["validation"]}
+
+
+def validation_figures(
+    name: str, problems: Sequence[Problem], completions: Sequence[Completion], config: GrpoConfig
+) -> Figures:
+    """The figures of answers, as many to each problem: the shares that are faithful, right in the end, and lucky; the
+    mean reward."""
+    count = len(completions) // len(problems)
+    scores = [score(problems[i // count], c.text, config.rubric) for i, c in enumerate(completions)]
     return {
-        "validation_faithful": sum(s.faithful for s in scores) / len(scores),
-        "validation_final": sum(s.final_correct for s in scores) / len(scores),
-        "validation_lucky": sum(s.lucky for s in scores) / len(scores),
-        "validation_reward": sum(s.total for s in scores) / len(scores),
+        f"{name}_faithful": sum(s.faithful for s in scores) / len(scores),
+        f"{name}_final": sum(s.final_correct for s in scores) / len(scores),
+        f"{name}_lucky": sum(s.lucky for s in scores) / len(scores),
+        f"{name}_reward": sum(s.total for s in scores) / len(scores),
     }
 
 

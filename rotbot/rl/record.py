@@ -15,8 +15,8 @@ from rotbot.sft.checkpoint import Position, check_settings, list_checkpoints, lo
 from rotbot.sft.run import flatten
 
 _FREE = (
-    "output", "steps", "threads", "recompute", "generators", "trainers", "eval_rows", "eval_every", "save_every",
-    "sample_every", "tensorboard", "trackio", "save_dtype",
+    "output", "steps", "threads", "recompute", "generators", "trainers", "eval_rows", "eval_samples", "eval_every",
+    "save_every", "sample_every", "tensorboard", "trackio", "save_dtype",
 )  # fmt: skip
 """Settings that do not decide what an update does, so a resumed run may change them."""
 

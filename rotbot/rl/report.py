@@ -64,6 +64,8 @@ def run_with_progress(config: GrpoConfig, runner: str, resume: bool, dry_run: bo
             bar.update(task, completed=step, tail=tail)
             if "validation_faithful" in figures:
                 tail += f"  validation {figures['validation_faithful']:.1%} faithful"
+            if "validation_sampled_faithful" in figures:
+                tail += f", {figures['validation_sampled_faithful']:.1%} of samples"
             if not console.is_terminal or "validation_faithful" in figures:
                 bar.console.print(f"step {step:>5}  {tail}")
 

@@ -57,8 +57,9 @@ class GrpoConfig:
     ``max_policy_age`` (of the runner ``monarch``) is how many updates behind the weights may be that a completion was
     drawn with; 0 is synchronous. ``engine`` is that of generation; ``generators`` processes (of the same runner) each
     draw a share of every step, ``trainers`` processes share the weights in training (FSDP2). ``eval_every``,
-    ``save_every`` and ``sample_every`` count steps; ``eval_rows`` validation problems are answered greedily at the
-    start, the end and in between.
+    ``save_every`` and ``sample_every`` count steps; ``eval_rows`` validation problems are answered at the
+    start, the end and in between: greedily, and ``eval_samples`` times as completions are drawn. The latter tells how a
+    run goes: figures of the steps are of problems that get harder as the model learns, and greedy answers hardly move.
     ``threads`` are those of each process that computes; 0 shares the cores among those that do so at the same time.
     ``precision``, ``compile``, ``recompute``, ``save_dtype`` and ``lora`` are as in
     :class:`~rotbot.sft.config.SftConfig`; with ``lora`` the sampler gets the weights with the adapters merged.
@@ -89,6 +90,7 @@ class GrpoConfig:
     threads: int = 0
     save_dtype: str = "bfloat16"
     eval_rows: int = 200
+    eval_samples: int = 4
     eval_every: int = 50
     save_every: int = 10
     sample_every: int = 10
@@ -115,7 +117,7 @@ class GrpoConfig:
         for name, needs in (("lora.rank", self.lora.rank > 0), ("trainers", self.trainers > 1)):
             kind = self.optimizer.name
             expect(kind == "adamw" or not needs, "optimizer.name", f"adamw with {name}", kind)
-        for name in ("max_policy_age", "warmup", "threads", "eval_rows"):
+        for name in ("max_policy_age", "warmup", "threads", "eval_rows", "eval_samples"):
             expect(getattr(self, name) >= 0, name, "0 or more", getattr(self, name))
         longest = self.max_prompt + self.max_tokens
         expect(self.pack_tokens >= longest, "pack_tokens", f"max_prompt + max_tokens = {longest}", self.pack_tokens)

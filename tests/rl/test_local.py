@@ -36,8 +36,11 @@ def test_figures_of_every_step(whole):
     config, result = whole
     logged = lines(result.model.parent)
     assert [line["step"] for line in logged] == [0, 1, 2, 3, 4]
-    assert "validation_faithful" in logged[0]
-    assert "validation_faithful" in logged[4]
+    for figures in (logged[0], logged[4]):
+        for kind in ("validation", "validation_sampled"):
+            assert figures[f"{kind}_final"] == figures[f"{kind}_faithful"] + figures[f"{kind}_lucky"]
+            assert 0 <= figures[f"{kind}_reward"] <= 1
+    assert "validation_faithful" not in logged[1]
     for line in logged[1:]:
         assert all(math.isfinite(value) for value in line.values())
         assert line["policy_age_max"] == 0
