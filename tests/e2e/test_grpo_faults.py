@@ -63,11 +63,17 @@ def alive(pid):
 @pytest.mark.slow
 def test_vllm_draws_and_takes_new_weights_in_a_process_of_its_own(inputs, tmp_path):
     output = tmp_path / "run"
-    process = start(inputs, output, "engine=vllm", "steps=4")
+    process = start(inputs, output, "engine=vllm", "steps=4", "eval_rows=3", "eval_samples=2")
     out, errors = process.communicate(timeout=900)
     assert process.returncode == 0, errors[-2000:]
     result, logged = json.loads(out), lines(output)
-    assert (result["steps"], [line["step"] for line in logged]) == (4, [1, 2, 3, 4])
+    assert (result["steps"], [line["step"] for line in logged]) == (4, [0, 1, 2, 3, 4])
+    for figures in (logged[0], logged[4]):  # six samples of three problems
+        assert figures["validation_sampled_faithful"] * 6 == pytest.approx(
+            round(figures["validation_sampled_faithful"] * 6)
+        )
+        assert figures["validation_sampled_final"] >= figures["validation_sampled_faithful"]
+    logged = logged[1:]
     trained = [line for line in logged if "probe" in line]
     assert len(trained) == result["updates"] > 0
     assert all(line["probe"] < 2e-3 for line in trained), "vLLM has the trainer's weights after every update"
@@ -82,7 +88,7 @@ def test_vllm_draws_and_takes_new_weights_in_a_process_of_its_own(inputs, tmp_pa
     ("role", "which", "settings"),
     [
         ("generator", 0, []),
-        ("generator-1", 0, ["generators=2"]),
+        ("generator-1", 0, ["generators=2", "eval_rows=3"]),
         ("reward", 0, []),
         ("trainer", 0, []),
         ("trainer", 1, ["trainers=2"]),
@@ -96,8 +102,9 @@ def test_a_killed_role_is_replaced_and_all_steps_are_taken(inputs, tmp_path, rol
     out, errors = process.communicate(timeout=900)
     assert process.returncode == 0, errors[-2000:]
     assert json.loads(out)["steps"] == STEPS
-    logged = lines(output)
+    logged = [line for line in lines(output) if line["step"]]
     assert [line["step"] for line in logged] == list(range(1, STEPS + 1))
+    assert ("validation_sampled_faithful" in logged[-1]) == ("eval_rows=3" in settings)
     assert logged[-1][f"lost_{role.partition('-')[0]}"] == 1
     assert all(line["probe"] < 2e-3 for line in logged if "probe" in line), "every generator has the new weights"
     assert all(line["policy_age_max"] <= 1 for line in logged)
