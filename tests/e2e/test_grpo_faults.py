@@ -69,10 +69,9 @@ def test_vllm_draws_and_takes_new_weights_in_a_process_of_its_own(inputs, tmp_pa
     result, logged = json.loads(out), lines(output)
     assert (result["steps"], [line["step"] for line in logged]) == (4, [0, 1, 2, 3, 4])
     for figures in (logged[0], logged[4]):  # six samples of three problems
-        assert figures["validation_sampled_faithful"] * 6 == pytest.approx(
-            round(figures["validation_sampled_faithful"] * 6)
-        )
-        assert figures["validation_sampled_final"] >= figures["validation_sampled_faithful"]
+        faithful = figures["validation_sampled_faithful"]
+        assert faithful * 6 == pytest.approx(round(faithful * 6))
+        assert figures["validation_sampled_final"] >= faithful
     logged = logged[1:]
     trained = [line for line in logged if "probe" in line]
     assert len(trained) == result["updates"] > 0
