@@ -13,7 +13,7 @@ class Block(nn.Module):
         self.out = nn.Linear(dim, dim)
 
     def forward(self, x):
-        b, t, c = x.shape
+        b, t, _ = x.shape
         q, k, v = self.qkv(self.norm(x)).view(b, t, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
         y = F.scaled_dot_product_attention(q, k, v)
         return x + self.out(y.flatten(2))  # the heads should go beside their features first: y.transpose(1, 2)
