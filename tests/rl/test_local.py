@@ -129,7 +129,7 @@ def drawn_rewards(model, config):
 def test_reward_rises_by_more_than_noise(rl_dataset, half_learnt, tmp_path, advantages):
     """On the same problems the mean reward after the run is above the one before by three standard errors."""
     config = make_config(
-        f"model={half_learnt}", f"dataset={rl_dataset}", f"output={tmp_path / 'run'}", "steps=40", "groups=8",
+        f"model={half_learnt}", f"dataset={rl_dataset}", f"output={tmp_path / 'run'}", "steps=80", "groups=8",
         "samples=8", "optimizer.lr=1e-3", "optimizer.other_lr=1e-3", f"advantages={advantages}", "loss.kind=dapo",
     )  # fmt: skip
     before, after = drawn_rewards(half_learnt, config), drawn_rewards(train_local(config).model, config)
