@@ -11,6 +11,7 @@ import torch
 from rotbot.errors import UnsafeSnippet, UnsupportedSnippet
 from rotbot.shapes import allowlist, python_values
 from rotbot.shapes.classes import CONVERSIONS, attribute_of
+from rotbot.shapes.metadata import TensorMeta
 from rotbot.shapes.python_values import kind
 from rotbot.shapes.recorder import Recorder
 from rotbot.shapes.running import kept_module
@@ -34,7 +35,7 @@ from rotbot.shapes.values import (
 
 _VALUE_PROPERTIES = frozenset(("shape", "ndim", "dtype", "device", "requires_grad", "is_cuda", "nbytes", "itemsize"))
 _NO_OPS = frozenset(("no_grad", "inference_mode", "enable_grad", "manual_seed"))
-_CONTAINERS = ("Sequential", "ModuleList", "Module")
+_CONTAINERS = ("Sequential", "ModuleList", "ModuleDict", "Module")
 _INITIALIZERS = frozenset("uniform_ normal_ trunc_normal_ constant_ ones_ zeros_".split())
 """Functions of ``nn.init`` that take a tensor of any shape and leave its shape alone."""
 _SETTINGS = frozenset(
@@ -70,17 +71,19 @@ def attribute(recorder: Recorder, owner: Any, name: str, node: ast.expr) -> Any:
         table = python_values.LIST_METHODS if isinstance(owner, list) else python_values.TUPLE_METHODS
         if name in table or (name == "numel" and isinstance(owner, tuple)):
             return Method(owner, name)
+    if isinstance(owner, dict) and name in python_values.DICT_METHODS:
+        return Method(owner, name)
     if isinstance(owner, (Instance, UserClass, Super)):
         return attribute_of(recorder, owner, name, span_of(node))
     if isinstance(owner, (Module, Device)):
-        return _of_module(owner, name, node)
+        return _of_module(recorder, owner, name, node)
     if isinstance(owner, NumberLimits) and name in _LIMITS:
         info = torch.finfo if owner.dtype.is_floating_point or owner.dtype.is_complex else torch.iinfo
         if (found := getattr(info(owner.dtype), name, None)) is not None:  # of these names alone
             return found
     if isinstance(owner, torch.dtype) and name in ("is_floating_point", "is_complex", "itemsize"):
         return operator.attrgetter(name)(owner)
-    if isinstance(owner, (int, float, str, list, tuple, FieldTuple)) or owner is None:
+    if isinstance(owner, (int, float, str, list, tuple, dict, FieldTuple)) or owner is None:
         if name in dir(type(owner)) or name.startswith(("gi_", "f_")):
             raise UnsupportedSnippet(f"{type(owner).__name__}.{name} is not supported", node.lineno)
         what = "tuple" if isinstance(owner, tuple) else type(owner).__name__
@@ -88,20 +91,36 @@ def attribute(recorder: Recorder, owner: Any, name: str, node: ast.expr) -> Any:
     raise UnsafeSnippet(f"attribute {name} of {kind(owner)} is not allowed", node.lineno)
 
 
-def _of_module(owner: Any, name: str, node: ast.expr) -> Any:
+def _of_module(recorder: Recorder, owner: Any, name: str, node: ast.expr) -> Any:
     if isinstance(owner, Module) and name in ("eval", "train", "cuda", "cpu", *CONVERSIONS):
         return Method(owner, name)
     if isinstance(owner, Module) and owner.spec.name == "nn.ModuleList" and name in ("append", "extend"):
         return Method(owner, name)
+    if isinstance(owner, Module) and isinstance(owner.children, dict) and name in ("keys", "values", "items"):
+        return Method(owner.children, name)
     if isinstance(owner, Module) and name == "training":
         return owner.spec.training
     if isinstance(owner, Module) and owner.children is None and name in _SETTINGS:
         found = getattr(kept_module(owner.spec, "meta"), name, None)  # of these names alone
         if isinstance(found, (int, float, tuple)):
             return found
+    if isinstance(owner, Module) and owner.children is None:
+        real = kept_module(owner.spec, "meta")
+        own = {**real._parameters, **real._buffers}
+        if name in own:
+            found = own[name]
+            return None if found is None else _parameter(recorder, owner, name, found, node)
     if isinstance(owner, Device) and name in ("type", "index"):
         return "cpu" if name == "type" else None
     raise UnsupportedSnippet(f"attribute {name} of {kind(owner)} is not supported", node.lineno)
+
+
+def _parameter(recorder: Recorder, owner: Module, name: str, real: torch.Tensor, node: ast.expr) -> Traced:
+    key = (name, owner.spec.dtype)
+    if key not in owner.parameters:
+        meta = TensorMeta(tuple(real.shape), real.stride(), real.dtype)
+        owner.parameters[key] = recorder.parameter(owner.spec, name, meta, span_of(node))
+    return owner.parameters[key]
 
 
 def _of_tensor(recorder: Recorder, owner: Traced, name: str, node: ast.expr) -> Any:

@@ -24,7 +24,7 @@ from rotbot.shapes.classes import (
 )
 from rotbot.shapes.metadata import ModuleSpec, TensorMeta
 from rotbot.shapes.operators import binary
-from rotbot.shapes.python_values import PYTHON_ERRORS, bounded, kind
+from rotbot.shapes.python_values import PYTHON_ERRORS, bounded, kind, python_reason
 from rotbot.shapes.recorder import ProgramError, traced_in
 from rotbot.shapes.rejected import count, dtype_name
 from rotbot.shapes.source import span_of
@@ -50,8 +50,12 @@ from rotbot.shapes.values import (
 if TYPE_CHECKING:
     from rotbot.shapes.interpreter import Interpreter
 
-_PLAIN_KINDS = frozenset((*python_values.PLAIN, torch.dtype, torch.memory_format, torch.layout)) - {tuple, list}
+_PLAIN_KINDS = frozenset((*python_values.PLAIN, torch.dtype, torch.memory_format, torch.layout)) - {tuple, list, dict}
+_OF_MODULES = ("nn.TransformerEncoder", "nn.TransformerDecoder")
+"""Classes whose constructors take other modules, which they copy."""
 _FUNCTIONS = (Function, Operation, Method, Builtin, Namespace, ModuleClass, UserClass, BoundMethod, SuperName)
+_CHANGING = frozenset("append extend insert update setdefault".split())
+_ITERATING = frozenset("list tuple enumerate zip reversed sum sorted min max all any map".split())
 _DEVICE_METHODS = frozenset("to cuda cpu new_zeros new_ones new_empty new_empty_strided new_full new_tensor".split())
 
 
@@ -76,7 +80,7 @@ def _operation(
         if kwargs.pop(ignored, None):
             raise UnsafeSnippet(f"{name}: the argument {ignored}= is not allowed", node.lineno)
     refuse_value_dependent(name, args, kwargs, node)
-    _refuse_foreign((args, kwargs), name, node)
+    _refuse_foreign((*args, *kwargs.values()), name, node)
     return interpreter.recorder.call(target, tuple(args), kwargs, span_of(node))
 
 
@@ -88,7 +92,7 @@ def _method(interpreter: Interpreter, method: Method, args: list[Any], kwargs: d
         return _module_method(interpreter, owner, name, args, kwargs, node)
     if isinstance(owner, Instance):
         return module_method(interpreter, owner, name, args, kwargs, node)
-    return _sequence_method(owner, name, args, kwargs, node)
+    return _sequence_method(interpreter, owner, name, args, kwargs, node)
 
 
 def refuse_value_dependent(name: str, args: list[Any], kwargs: dict[str, Any], node: ast.Call) -> None:
@@ -117,15 +121,12 @@ def _check_device(device: Any, node: ast.Call) -> None:
 def _refuse_foreign(value: Any, name: str, node: ast.Call) -> None:
     """Only tensors and plain values may reach torch: no functions, modules or classes."""
     kind_of = value.__class__
-    if kind_of is Traced or kind_of in _PLAIN_KINDS:
+    if kind_of is Traced or kind_of in _PLAIN_KINDS or kind_of is ModuleSpec:
         return
     if isinstance(value, (tuple, list)):
         for item in value:
             if item.__class__ is not Traced:
                 _refuse_foreign(item, name, node)
-    elif kind_of is dict:
-        for item in value.values():
-            _refuse_foreign(item, name, node)
     else:
         raise UnsupportedSnippet(f"{name}: {kind(value)} as an argument is not supported", node.lineno)
 
@@ -154,7 +155,7 @@ def _tensor_method(
         raise UnsafeSnippet(
             f"{name}: the argument {'out' if 'out' in kwargs else 'generator'}= is not allowed", node.lineno
         )
-    _refuse_foreign((args, kwargs), name, node)
+    _refuse_foreign((*args, *kwargs.values()), name, node)
     return interpreter.recorder.call(f"Tensor.{name}", (owner, *args), kwargs, span_of(node), "call_method")
 
 
@@ -193,7 +194,7 @@ def _module_method(
     elif name in ("train", "eval"):
         set_training(owner, name == "train" and bool(args[0] if args else True))
     elif name in ("append", "extend"):
-        assert owner.children is not None, "only containers have these methods"
+        assert isinstance(owner.children, list), "only lists of modules have these methods"
         new = interpreter.expressions.iterate(args[0], node) if args and name == "extend" else args
         owner.children += bounded(_modules(new, owner.spec.name, node))
     return owner
@@ -205,17 +206,21 @@ def _modules(values: list[Any], name: str, node: ast.Call) -> list[Any]:
     return values
 
 
-def _sequence_method(owner: Any, name: str, args: list[Any], kwargs: dict[str, Any], node: ast.Call) -> Any:
+def _sequence_method(
+    interpreter: Interpreter, owner: Any, name: str, args: list[Any], kwargs: dict[str, Any], node: ast.Call
+) -> Any:
     if name == "numel":
         return math.prod(owner)
-    table = python_values.LIST_METHODS if isinstance(owner, list) else python_values.TUPLE_METHODS
+    tables = {list: python_values.LIST_METHODS, dict: python_values.DICT_METHODS}
     if name in ("index", "count") and any(traced_in((owner, args))):
         raise UnsupportedSnippet(f"{name} on a list of tensors depends on their values", node.lineno)
     try:
-        result = table[name](owner, *args, **kwargs)
+        result = tables.get(owner.__class__, python_values.TUPLE_METHODS)[name](owner, *args, **kwargs)
     except PYTHON_ERRORS as error:
-        raise ProgramError(name, (), str(error), span_of(node)) from error
+        raise ProgramError(name, (), python_reason(error), span_of(node)) from error
     bounded(owner)
+    if name in _CHANGING and isinstance(node.func, ast.Attribute):
+        interpreter.expressions.changed(node.func.value, (args, kwargs))
     return result
 
 
@@ -223,6 +228,12 @@ def _construct(
     interpreter: Interpreter, module_class: ModuleClass, args: list[Any], kwargs: dict[str, Any], node: ast.Call
 ) -> Module:
     name = module_class.name
+    if name == "nn.ModuleDict":
+        given = args[0] if args else {}
+        if not isinstance(given, dict) or not all(isinstance(key, str) for key in given):
+            raise UnsupportedSnippet("nn.ModuleDict takes a dict of modules by name", node.lineno)
+        _modules(list(given.values()), name, node)
+        return Module(ModuleSpec(name, (), ()), dict(given))
     if name in ("nn.Sequential", "nn.ModuleList"):
         children = args[0] if name == "nn.ModuleList" and args else args
         children = interpreter.expressions.iterate(children, node)
@@ -233,10 +244,16 @@ def _construct(
         _check_device(kwargs.pop("device"), node)
     if any(traced_in((args, kwargs))):
         raise UnsupportedSnippet(f"{name} built from a tensor is not supported", node.lineno)
-    _refuse_foreign((args, kwargs), name, node)
+    if name in _OF_MODULES:
+        args, kwargs = [_spec(value) for value in args], {key: _spec(value) for key, value in kwargs.items()}
+    _refuse_foreign((*args, *kwargs.values()), name, node)
     spec = ModuleSpec(name, _hashable(args), tuple([(key, _hashable(value)) for key, value in kwargs.items()]))
     interpreter.check_module(spec, span_of(node))
     return Module(spec)
+
+
+def _spec(value: Any) -> Any:
+    return value.spec if isinstance(value, Module) and value.children is None else value
 
 
 def _hashable(value: Any) -> Any:
@@ -245,15 +262,16 @@ def _hashable(value: Any) -> Any:
 
 def _module(interpreter: Interpreter, module: Module, args: list[Any], kwargs: dict[str, Any], node: ast.Call) -> Any:
     if module.children is not None:
-        if module.spec.name == "nn.ModuleList":
-            raise ProgramError("ModuleList", (), "a ModuleList cannot be called; call its items", span_of(node))
+        if module.spec.name != "nn.Sequential":
+            short = module.spec.name.removeprefix("nn.")
+            raise ProgramError(short, (), f"a {short} cannot be called; call its items", span_of(node))
         if len(args) != 1 or kwargs:
             raise ProgramError("Sequential", (), f"expected one argument, got {len(args) + len(kwargs)}", span_of(node))
         value = args[0]
         for child in module.children:
             value = call(interpreter, child, [value], {}, node)
         return value
-    _refuse_foreign((args, kwargs), module.spec.name, node)
+    _refuse_foreign((*args, *kwargs.values()), module.spec.name, node)
     span = span_of(node)
     return interpreter.recorder.call(module.spec.name, tuple(args), kwargs, span, "call_module", module.spec)
 
@@ -277,6 +295,10 @@ def _builtin(
         return _number_limits(name, args, node)
     if name == "isinstance":
         return _is_instance(args, node)
+    if name in _ITERATING:
+        args = [list(a) if isinstance(a, (dict, *python_values.VIEWS)) else a for a in args]
+    if name == "map":
+        return _map(interpreter, args, node)
     if name in ("list", "tuple", "enumerate", "zip", "reversed", "sum"):
         iterated = len(args) if name == "zip" else 1
         head = [interpreter.expressions.iterate(a, node) if _is_iterable(a) else a for a in args[:iterated]]
@@ -330,6 +352,13 @@ def _builtin_on_tensor(interpreter: Interpreter, name: str, owner: Traced, node:
     raise UnsupportedSnippet(f"{name}() of a tensor depends on its values, not only on its shape", node.lineno)
 
 
+def _map(interpreter: Interpreter, args: list[Any], node: ast.Call) -> list[Any]:
+    if len(args) < 2:
+        raise ProgramError("map()", (), "map() must have at least two arguments", span_of(node))
+    columns = [interpreter.expressions.iterate(each, node) for each in args[1:]]
+    return bounded([call(interpreter, args[0], list(row), {}, node) for row in zip(*columns, strict=False)])
+
+
 def _sum(interpreter: Interpreter, args: list[Any], node: ast.Call) -> Any:
     total: Any = args[1] if len(args) > 1 else 0
     for item in interpreter.expressions.iterate(args[0], node):
@@ -338,13 +367,16 @@ def _sum(interpreter: Interpreter, args: list[Any], node: ast.Call) -> Any:
 
 
 def _is_instance(args: list[Any], node: ast.Call) -> bool:
-    kinds = {"int": int, "float": float, "bool": bool, "tuple": tuple, "list": list}
+    kinds = {"int": int, "float": float, "bool": bool, "tuple": tuple, "list": list, "dict": dict}
     wanted = args[1] if len(args) == 2 else None
+    if isinstance(wanted, tuple) and wanted:
+        return any([_is_instance([args[0], one], node) for one in wanted])
     if isinstance(wanted, Namespace) and wanted.prefix == "Tensor":
         return isinstance(args[0], Traced)
     if isinstance(wanted, Builtin) and wanted.name in kinds:
         return isinstance(args[0], kinds[wanted.name])
-    raise UnsupportedSnippet("isinstance is supported with torch.Tensor, int, float, bool, tuple and list", node.lineno)
+    names = ", ".join(kinds)
+    raise UnsupportedSnippet(f"isinstance is supported with torch.Tensor, {names} and tuples of them", node.lineno)
 
 
 def _function(

@@ -84,10 +84,15 @@ def _base(interpreter: Interpreter, node: ast.ClassDef) -> UserClass | None:
 
 def _in_body(interpreter: Interpreter, made: UserClass, node: ast.stmt, outer: Scope) -> None:
     if isinstance(node, ast.FunctionDef):
-        check_decorators(interpreter, node)
+        static = _is_static(interpreter, node)
+        if not static:
+            check_decorators(interpreter, node)
         _check_name(node.name, node.lineno)
         defaults, local = interpreter.expressions.defaults(node.args), frozenset(bound_names(node.body))
-        made.methods[node.name] = Function(node.name, node.args, node.body, defaults, outer, local)
+        function = Function(node.name, node.args, node.body, defaults, outer, local)
+        if static and (node.name in _OVERRIDDEN or _defines(made, node.name)):
+            raise UnsupportedSnippet(f"{node.name} as a static method is not supported", node.lineno)
+        (made.constants.values if static else made.methods)[node.name] = function
     elif isinstance(node, (ast.Assign, ast.AnnAssign)):
         for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
             if not isinstance(target, ast.Name):
@@ -100,6 +105,22 @@ def _in_body(interpreter: Interpreter, made: UserClass, node: ast.stmt, outer: S
     both = made.methods.keys() & made.constants.values.keys()
     if both:
         raise UnsupportedSnippet(f"{made.name}.{min(both)} is a method and an attribute", node.lineno)
+
+
+def _is_static(interpreter: Interpreter, node: ast.FunctionDef) -> bool:
+    """Whether it is decorated with ``@staticmethod`` alone: a function that is an attribute of the class."""
+    only = node.decorator_list[0] if len(node.decorator_list) == 1 else None
+    named = isinstance(only, ast.Name) and only.id == "staticmethod"
+    return named and interpreter.expressions.scope.find("staticmethod") is None
+
+
+def _defines(made: UserClass, name: str) -> bool:
+    owner: UserClass | None = made
+    while owner is not None:
+        if name in owner.methods:
+            return True
+        owner = owner.base
+    return False
 
 
 def _check_name(name: str, line: int) -> None:
@@ -338,4 +359,5 @@ def _all_modules(module: Any) -> Iterator[Any]:
             stack += current.attributes.values()
         elif isinstance(current, Module):
             yield current
-            stack += current.children or ()
+            children = current.children or ()
+            stack += children.values() if isinstance(children, dict) else children

@@ -14,11 +14,11 @@ from rotbot.shapes.classes import set_attribute
 from rotbot.shapes.limits import LIMITS, exceed
 from rotbot.shapes.operators import BINARY_NAMES, binary, compare, truth, unary
 from rotbot.shapes.python_values import PYTHON_ERRORS, bounded, kind, python_reason
-from rotbot.shapes.recorder import ProgramError, Recorder
+from rotbot.shapes.recorder import ProgramError, Recorder, traced_in
 from rotbot.shapes.rejected import count
 from rotbot.shapes.source import span_of
 from rotbot.shapes.trace import Span
-from rotbot.shapes.values import Builtin, Function, Module, Namespace, Scope, Traced
+from rotbot.shapes.values import Builtin, Function, Instance, Module, Namespace, Scope, Traced
 
 
 class UndefinedName(ProgramError):
@@ -72,7 +72,7 @@ class Expressions:
             return scope.values[name]
         if name in allowlist.NAMES:
             return Namespace(allowlist.NAMES[name])
-        if name in python_values.BUILTINS or name in ("print", "isinstance"):
+        if name in python_values.BUILTINS or name in ("print", "isinstance", "map"):
             return Builtin(name)
         if name.startswith("__") or name in _DANGEROUS:
             raise UnsafeSnippet(f"{name} is not allowed in a shape program", node.lineno)
@@ -103,6 +103,26 @@ class Expressions:
                 items.append(self.value(element))
         bounded(items)
         return items if isinstance(node, ast.List) else tuple(items)
+
+    def _dict(self, node: ast.Dict) -> dict[Any, Any]:
+        made: dict[Any, Any] = {}
+        for key, value in zip(node.keys, node.values, strict=True):
+            if key is None:
+                made.update(self._mapping(self.value(value), value))
+            else:
+                made[self._key(self.value(key), key)] = self.value(value)
+        return bounded(made)
+
+    def _mapping(self, value: Any, node: ast.expr) -> dict[Any, Any]:
+        if not isinstance(value, dict):
+            raise self.recorder.failure("**", value, f"{kind(value)} is not a mapping", span_of(node))
+        return value
+
+    def _key(self, value: Any, node: ast.expr) -> Any:
+        try:
+            return python_values.dict_key(value)
+        except PYTHON_ERRORS as error:
+            raise self.recorder.failure("key", value, python_reason(error), span_of(node)) from error
 
     # --- attributes ---
 
@@ -159,10 +179,10 @@ class Expressions:
         if isinstance(index, Traced):
             raise UnsupportedSnippet("a Python index taken from a tensor depends on its value", node.lineno)
         if isinstance(owner, Module) and owner.children is not None:
-            if isinstance(index, slice):
+            if isinstance(index, slice) and isinstance(owner.children, list):
                 return Module(owner.spec, self._item(owner.children, index, node))
             owner = owner.children
-        if not isinstance(owner, (list, tuple, range, str)):
+        if not isinstance(owner, (list, tuple, range, str, dict)):
             raise UnsupportedSnippet(f"indexing {kind(owner)} is not supported", node.lineno)
         return self._item(owner, index, node)
 
@@ -185,29 +205,47 @@ class Expressions:
             return list(self.recorder.call("Tensor.unbind", (value,), {}, span_of(node), "call_method"))
         if isinstance(value, Module) and value.children is not None:
             return list(value.children)
-        if not isinstance(value, (list, tuple, range, str)):
+        if not isinstance(value, (list, tuple, range, str, dict, *python_values.VIEWS)):
             raise self.recorder.failure("iterate", value, f"{kind(value)} cannot be iterated", span_of(node))
         return list(bounded(value))
 
     def _comprehension(self, node: ast.ListComp | ast.GeneratorExp) -> list[Any]:
         items: list[Any] = []
-        outer, self.scope = self.scope, Scope(self.scope, comprehension=True)
-        try:
-            self._generate(node, 0, items)
-        finally:
-            self.scope = outer
-        return items
 
-    def _generate(self, node: ast.ListComp | ast.GeneratorExp, level: int, items: list[Any]) -> None:
-        if level == len(node.generators):
+        def add() -> None:
             items.append(self.value(node.elt))
             bounded(items)
+
+        self._generate(node.generators, add)
+        return items
+
+    def _dict_comprehension(self, node: ast.DictComp) -> dict[Any, Any]:
+        made: dict[Any, Any] = {}
+
+        def add() -> None:
+            made[self._key(self.value(node.key), node.key)] = self.value(node.value)
+            bounded(made)
+
+        self._generate(node.generators, add)
+        return made
+
+    def _generate(self, generators: list[ast.comprehension], add: Callable[[], None]) -> None:
+        """Call ``add`` for every round of a comprehension, in a scope of its own."""
+        outer, self.scope = self.scope, Scope(self.scope, comprehension=True)
+        try:
+            self._rounds(generators, 0, add)
+        finally:
+            self.scope = outer
+
+    def _rounds(self, generators: list[ast.comprehension], level: int, add: Callable[[], None]) -> None:
+        if level == len(generators):
+            add()
             return
-        generator = node.generators[level]
+        generator = generators[level]
         for item in self.iterate(self.value(generator.iter), generator.iter):
             self.assign(generator.target, item)
             if all(truth(self.value(test), test.lineno) for test in generator.ifs):
-                self._generate(node, level + 1, items)
+                self._rounds(generators, level + 1, add)
 
     # --- binding ---
 
@@ -260,14 +298,48 @@ class Expressions:
         owner, index = self.value(target.value), self.value(target.slice)
         if isinstance(owner, Traced):
             self.recorder.setitem(owner, index, value, span_of(target))
+            return
+        if isinstance(owner, Module) and isinstance(owner.children, dict) and isinstance(value, (Module, Instance)):
+            owner = owner.children
+        if isinstance(owner, dict):
+            owner[self._key(index, target.slice)] = value
         elif isinstance(owner, list) and not isinstance(index, Traced):
             try:
                 owner[index] = value
             except PYTHON_ERRORS as error:
                 raise self.recorder.failure("index", owner, python_reason(error), span_of(target)) from error
-            bounded(owner)
         else:
             raise UnsupportedSnippet(f"assigning to an item of {kind(owner)} is not supported", target.lineno)
+        bounded(owner)
+        self.changed(target.value, value)
+
+    def delete_item(self, target: ast.Subscript) -> None:
+        """``del owner[index]`` of a list or a dict."""
+        owner, index = self.value(target.value), self.value(target.slice)
+        if not isinstance(owner, (list, dict)) or isinstance(index, Traced):
+            raise UnsupportedSnippet(f"del of an item of {kind(owner)} is not supported", target.lineno)
+        try:
+            del owner[index]
+        except PYTHON_ERRORS as error:
+            raise self.recorder.failure("index", owner, python_reason(error), span_of(target)) from error
+
+    def changed(self, owner: ast.expr, value: Any) -> None:
+        """Note that the variable or attribute that ``owner`` is, or is in, now holds ``value`` too, which was computed
+        from what this statement has read. (A tensor's own node knows that.)"""
+        while isinstance(owner, ast.Subscript):
+            owner = owner.value
+        name = owner.value if isinstance(owner, ast.Attribute) else owner
+        scope = self.scope.find(name.id) if isinstance(name, ast.Name) else None
+        if scope is None or not self.recorder.reads or traced_in(value):
+            return
+        assert isinstance(name, ast.Name)
+        holder, key = scope.reads, name.id
+        if isinstance(owner, ast.Attribute):
+            instance = scope.values[name.id]
+            if not isinstance(instance, Instance):
+                return
+            holder, key = instance.reads, owner.attr
+        holder[key] = tuple(dict.fromkeys((*holder.get(key, ()), *self.recorder.reads)))
 
     # --- calls ---
 
@@ -283,15 +355,26 @@ class Expressions:
                 args.append(self.value(argument))
         kwargs: dict[str, Any] = {}
         for keyword in node.keywords:
-            if keyword.arg is None:
-                raise UnsupportedSnippet("** in a call is not supported", node.lineno)
-            kwargs[keyword.arg] = self.value(keyword.value)
+            value = self.value(keyword.value)
+            for name, each in self._keywords(keyword, value).items():
+                if name in kwargs:
+                    reason = f"got multiple values for keyword argument {name!r}"
+                    raise self.recorder.failure("call", value, reason, span_of(node))
+                kwargs[name] = each
         try:
             return self._call_value(function, args, kwargs, node)
         except SnippetError as error:
             if error.line is not None:
                 raise
             raise type(error)(error.message, node.lineno) from error
+
+    def _keywords(self, keyword: ast.keyword, value: Any) -> dict[str, Any]:
+        if keyword.arg is not None:
+            return {keyword.arg: value}
+        names = self._mapping(value, keyword.value)
+        if not all(isinstance(name, str) for name in names):
+            raise self.recorder.failure("call", value, "keywords must be strings", span_of(keyword.value))
+        return names
 
     def _lambda(self, node: ast.Lambda) -> Function:
         return Function("lambda", node.args, node.body, self.defaults(node.args), self.scope)
@@ -310,8 +393,7 @@ _DANGEROUS = frozenset(
     "memoryview exit quit help os sys subprocess importlib builtins".split()
 )
 _CONSTRUCTS = {
-    "Dict": "a dict", "Set": "a set", "DictComp": "a dict comprehension", "Await": "await",
-    "SetComp": "a set comprehension", "Yield": "yield", "YieldFrom": "yield from",
+    "Set": "a set", "Await": "await", "SetComp": "a set comprehension", "Yield": "yield", "YieldFrom": "yield from",
     "Starred": "a starred expression here", "TemplateStr": "a template string",
 }  # fmt: skip
 _HANDLERS: dict[type[ast.expr], Callable[[Expressions, Any], Any]] = {
@@ -329,6 +411,8 @@ _HANDLERS: dict[type[ast.expr], Callable[[Expressions, Any], Any]] = {
     ast.NamedExpr: Expressions._walrus,
     ast.Subscript: Expressions._subscript,
     ast.Slice: Expressions._slice,
+    ast.Dict: Expressions._dict,
+    ast.DictComp: Expressions._dict_comprehension,
     ast.ListComp: Expressions._comprehension,
     ast.GeneratorExp: Expressions._comprehension,
     ast.Call: Expressions._call,

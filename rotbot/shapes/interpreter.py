@@ -116,6 +116,9 @@ class Interpreter:
         if isinstance(left, list) and name == "add":
             left.extend(self.expressions.iterate(right, node))
             result: Any = left
+        elif isinstance(left, dict) and isinstance(right, dict) and name == "or_":
+            left.update(right)
+            result = left
         elif isinstance(left, Traced) and f"operator.{in_place}" in allowlist.OPERATORS and name != "matmul":
             result = self.recorder.call(f"operator.{in_place}", (left, right), {}, span_of(node))
         else:
@@ -218,8 +221,11 @@ class Interpreter:
 
     def _delete(self, node: ast.Delete) -> None:
         for target in node.targets:
+            if isinstance(target, ast.Subscript):
+                self.expressions.delete_item(target)
+                continue
             if not isinstance(target, ast.Name):
-                raise UnsupportedSnippet("del is supported with names only", node.lineno)
+                raise UnsupportedSnippet("del is supported with names and items", node.lineno)
             if target.id not in self.expressions.scope.values:
                 raise UndefinedName(target.id, span_of(target))
             del self.expressions.scope.values[target.id]
@@ -299,12 +305,16 @@ def _bind(function: Function, args: list[Any], kwargs: dict[str, Any], span: Spa
     bound.update(zip(positional, args, strict=False))
     if spec.vararg is not None:
         bound[spec.vararg.arg] = tuple(args[len(positional) :])
+    others: dict[str, Any] = {}
     if spec.kwarg is not None:
-        raise UnsupportedSnippet("** in a function's parameters is not supported", span.line)
+        bound[spec.kwarg.arg] = others
     for name, value in kwargs.items():
         if name in positional[: len(args)] and name not in posonly:
             raise ProgramError(f"{function.name}()", (), f"got multiple values for argument {name!r}", span)
         if name not in known or name in posonly:
+            if spec.kwarg is not None:
+                others[name] = value
+                continue
             raise ProgramError(f"{function.name}()", (), f"got an unexpected keyword argument {name!r}", span)
         bound[name] = value
     missing = [name for name in (*positional, *[a.arg for a in spec.kwonlyargs]) if name not in bound]

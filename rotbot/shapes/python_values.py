@@ -1,4 +1,4 @@
-"""Python's own arithmetic and builtins on numbers, strings, lists and tuples, with bounds on what they may build."""
+"""Python's own arithmetic and builtins on numbers, strings, lists, tuples and dicts, with bounds on what they build."""
 
 from __future__ import annotations
 
@@ -28,7 +28,9 @@ UNARY: dict[str, Callable[[Any], Any]] = {
 
 _MAX_NESTED_ITEMS = 16_384
 _MAX_NESTED_LEVELS = 64
-PLAIN = (int, float, complex, bool, str, tuple, list, range, type(None), type(Ellipsis), slice)
+PLAIN = (int, float, complex, bool, str, tuple, list, dict, range, type(None), type(Ellipsis), slice)
+VIEWS = (type({}.keys()), type({}.values()), type({}.items()))
+"""What ``keys``, ``values`` and ``items`` of a dict return: iterables, not sequences."""
 
 
 def bounded(value: Any) -> Any:
@@ -36,14 +38,18 @@ def bounded(value: Any) -> Any:
     if value.__class__ is int:
         if value.bit_length() > LIMITS.int_bits:
             exceed("bits of an integer", LIMITS.int_bits, value.bit_length())
-    elif isinstance(value, (str, list, tuple, range)) and _length(value) > LIMITS.sequence:
+    elif isinstance(value, (str, list, tuple, range, dict)) and _length(value) > LIMITS.sequence:
         exceed("items of a sequence", LIMITS.sequence, _length(value))
-    elif isinstance(value, (list, tuple)) and any(isinstance(item, (list, tuple)) for item in value):
+    elif isinstance(value, (list, tuple, dict)) and any(isinstance(item, (list, tuple, dict)) for item in _held(value)):
         _bound_nested(value)
     return value
 
 
-def _bound_nested(value: list[Any] | tuple[Any, ...]) -> None:
+def _held(value: Any) -> Any:
+    return (*value, *value.values()) if isinstance(value, dict) else value
+
+
+def _bound_nested(value: list[Any] | tuple[Any, ...] | dict[Any, Any]) -> None:
     """``y = [y, y]`` doubles with every round, and ``y.append(y)`` never ends: count the items as a walk meets them."""
     level: list[Any] = [value]
     depth = met = 0
@@ -54,7 +60,7 @@ def _bound_nested(value: list[Any] | tuple[Any, ...]) -> None:
             exceed("items of nested sequences", _MAX_NESTED_ITEMS, "more")
         if depth > _MAX_NESTED_LEVELS:
             exceed("levels of nested sequences", _MAX_NESTED_LEVELS, "more")
-        level = [item for sequence in level for item in sequence if isinstance(item, (list, tuple))]
+        level = [item for sequence in level for item in _held(sequence) if isinstance(item, (list, tuple, dict))]
 
 
 def _length(value: Any) -> int:
@@ -97,6 +103,7 @@ def kind(value: Any) -> str:
         "Function": "a function",
         "BoundMethod": "a method",
         "Super": "super()",
+        "dict": "a dict",
     }
     name = type(value).__name__
     return names.get(name, f"a value of type {name}")
@@ -144,6 +151,45 @@ LIST_METHODS: dict[str, Callable[..., Any]] = {
 TUPLE_METHODS: dict[str, Callable[..., Any]] = {"index": tuple.index, "count": tuple.count}
 
 
+def dict_key(value: Any) -> Any:
+    """``value`` itself, if it may be a key of a dict. Raises TypeError for what Python takes for none, and
+    :class:`~rotbot.errors.UnsupportedSnippet` for other keys than numbers, strings, None and tuples of them."""
+    if isinstance(value, (list, dict)):
+        raise TypeError(f"unhashable type: {type(value).__name__!r}")
+    if isinstance(value, tuple):
+        for item in value:
+            dict_key(item)
+    elif not isinstance(value, (int, float, complex, str, type(None))):
+        raise UnsupportedSnippet(f"{kind(value)} as a key of a dict is not supported")
+    return value
+
+
+def make_dict(given: Any = (), /, **items: Any) -> dict[Any, Any]:
+    """``dict(...)`` of another dict, or of a list or tuple of pairs."""
+    if isinstance(given, dict):
+        return {**given, **items}
+    if not isinstance(given, (list, tuple)):
+        raise TypeError(f"{type(given).__name__!r} object is not iterable")
+    if not all(isinstance(pair, (list, tuple)) and len(pair) == 2 for pair in given):
+        raise UnsupportedSnippet("a dict is made from another, or from pairs")
+    return {**{dict_key(key): value for key, value in given}, **items}
+
+
+def _update(owner: dict[Any, Any], given: Any = (), /, **items: Any) -> None:
+    owner.update(make_dict(given, **items))
+
+
+BUILTINS["dict"] = make_dict
+DICT_METHODS: dict[str, Callable[..., Any]] = {
+    "keys": dict.keys, "values": dict.values, "items": dict.items, "copy": dict.copy, "clear": dict.clear,
+    "update": _update, "get": lambda owner, key, default=None, /: owner.get(dict_key(key), default),
+    "pop": lambda owner, key, *default: owner.pop(dict_key(key), *default),
+    "setdefault": lambda owner, key, default=None, /: owner.setdefault(dict_key(key), default),
+}  # fmt: skip
+
+
 def python_reason(error: Exception) -> str:
     """What Python says about an operation on plain values that it rejects."""
+    if isinstance(error, KeyError):
+        return f"key {error.args[0]!r:.80} is not in the dict"
     return str(error.args[-1] if error.args else "") or type(error).__name__

@@ -14,7 +14,7 @@ from rotbot.shapes.limits import LIMITS, exceed
 from rotbot.shapes.metadata import ATOMS, Alias, Fields, ModuleSpec, Rejected, TensorMeta, leaves
 from rotbot.shapes.reasons import explain
 from rotbot.shapes.rejected import OPERATOR_NAMES
-from rotbot.shapes.trace import Binding, Named, Node, Ref, Shape, Span, Step, is_in_place
+from rotbot.shapes.trace import Binding, Named, Node, Part, Ref, Shape, Span, Step, is_in_place
 from rotbot.shapes.values import FieldTuple, Traced
 
 
@@ -45,6 +45,14 @@ class Recorder:
         """Record an argument of the program."""
         dtypes = (DTYPE_NAMES[meta.dtype],)
         self.nodes.append(Node("placeholder", name, shapes=(meta.shape,), dtypes=dtypes, name=name))
+        self.uses.append(())
+        return Traced(meta, len(self.nodes) - 1)
+
+    def parameter(self, module: ModuleSpec, name: str, meta: TensorMeta, span: Span) -> Traced:
+        """Record a parameter or buffer of an inline module: a value that is there, like an argument, hence no step."""
+        made = (to_refs(module.args), to_refs(module.kwargs), to_refs(module.dtype))
+        target, dtypes = f"{module.name}.{name}", (DTYPE_NAMES[meta.dtype],)
+        self.nodes.append(Node("get_attr", target, shapes=(meta.shape,), dtypes=dtypes, span=span, module=made))
         self.uses.append(())
         return Traced(meta, len(self.nodes) - 1)
 
@@ -270,6 +278,8 @@ def to_refs(value: Any) -> Any:
         return Named(NAMED[value])
     if kind is TensorMeta:
         return ("tensor", value.shape)
+    if kind is ModuleSpec:
+        return Part(value.name, to_refs(value.args), to_refs(value.kwargs), to_refs(value.dtype))
     return value
 
 
@@ -313,6 +323,8 @@ def literal(value: Any) -> str:
         return f"[{', '.join(map(literal, value))}]"
     if kind is slice:
         return index_text(value)
+    if kind is ModuleSpec:
+        return op_text(value.name, (), {}, value)
     return repr(value)
 
 

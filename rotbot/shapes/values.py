@@ -64,7 +64,7 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """A bound method: of a tensor (an operation), or of a Python list."""
+    """A bound method: of a tensor (an operation), or of a Python list or dict."""
 
     owner: Any
     name: str
@@ -79,10 +79,13 @@ class ModuleClass:
 
 @dataclass(slots=True)
 class Module:
-    """An ``nn`` instance. ``children`` is set for containers (``nn.Sequential``), which are called child by child."""
+    """An ``nn`` instance. ``children`` is set for containers: a dict of ``nn.ModuleDict``, else a list
+    (``nn.Sequential``, which is called child by child)."""
 
     spec: ModuleSpec
-    children: list[Any] | None = None
+    children: list[Any] | dict[str, Any] | None = None
+    parameters: dict[tuple[str, Any], Traced] = field(default_factory=dict[tuple[str, Any], Traced])
+    """Its own that the program has read, by name and the dtype that they then had."""
 
     def set_training(self, training: bool) -> None:
         """Set this module's own mode."""
