@@ -10,11 +10,10 @@ import torch
 
 from rotbot.errors import UnsafeSnippet, UnsupportedSnippet
 from rotbot.shapes import allowlist, python_values
-from rotbot.shapes.classes import CONVERSIONS, attribute_of
-from rotbot.shapes.metadata import TensorMeta
+from rotbot.shapes.classes import attribute_of
+from rotbot.shapes.modules import CONTAINERS, module_attribute
 from rotbot.shapes.python_values import kind
 from rotbot.shapes.recorder import Recorder
-from rotbot.shapes.running import kept_module
 from rotbot.shapes.source import span_of
 from rotbot.shapes.values import (
     Builtin,
@@ -35,17 +34,14 @@ from rotbot.shapes.values import (
 
 _VALUE_PROPERTIES = frozenset(("shape", "ndim", "dtype", "device", "requires_grad", "is_cuda", "nbytes", "itemsize"))
 _NO_OPS = frozenset(("no_grad", "inference_mode", "enable_grad", "manual_seed"))
-_CONTAINERS = ("Sequential", "ModuleList", "ModuleDict", "Module")
-_INITIALIZERS = frozenset("uniform_ normal_ trunc_normal_ constant_ ones_ zeros_".split())
-"""Functions of ``nn.init`` that take a tensor of any shape and leave its shape alone."""
-_SETTINGS = frozenset(
-    "in_features out_features num_embeddings embedding_dim in_channels out_channels kernel_size stride padding "
-    "dilation groups hidden_size input_size num_layers bidirectional batch_first num_heads head_dim embed_dim "
-    "normalized_shape num_features num_groups num_channels eps".split()
+_INITIALIZERS = frozenset(
+    "uniform_ normal_ trunc_normal_ constant_ ones_ zeros_ xavier_uniform_ xavier_normal_ kaiming_uniform_ "
+    "kaiming_normal_ orthogonal_ sparse_".split()
 )
-"""Plain numbers that ``nn`` modules keep of their constructors' arguments."""
+"""Functions of ``nn.init`` that leave the shape of their tensor alone."""
 _BUILTINS = frozenset(
-    ("torch.device", "torch.Size", "torch.nn.Parameter", "torch.finfo", "torch.iinfo", "torch.cuda.is_available")
+    "torch.device torch.Size torch.nn.Parameter torch.finfo torch.iinfo torch.cuda.is_available "
+    "collections.OrderedDict".split()
 )
 _LIMITS = frozenset("min max eps tiny smallest_normal resolution bits".split())
 _TENSOR_QUERIES = frozenset(
@@ -67,16 +63,16 @@ def attribute(recorder: Recorder, owner: Any, name: str, node: ast.expr) -> Any:
         return _of_namespace(owner, name, node)
     if isinstance(owner, FieldTuple) and name in owner.names:
         return owner[owner.names.index(name)]
-    if isinstance(owner, (list, tuple)):
-        table = python_values.LIST_METHODS if isinstance(owner, list) else python_values.TUPLE_METHODS
-        if name in table or (name == "numel" and isinstance(owner, tuple)):
-            return Method(owner, name)
-    if isinstance(owner, dict) and name in python_values.DICT_METHODS:
+    if name in python_values.methods(owner) or (name == "numel" and isinstance(owner, tuple)):
         return Method(owner, name)
     if isinstance(owner, (Instance, UserClass, Super)):
         return attribute_of(recorder, owner, name, span_of(node))
-    if isinstance(owner, (Module, Device)):
-        return _of_module(recorder, owner, name, node)
+    if isinstance(owner, Module):
+        return module_attribute(recorder, owner, name, node)
+    if isinstance(owner, Device):
+        if name in ("type", "index"):
+            return "cpu" if name == "type" else None
+        raise UnsupportedSnippet(f"attribute {name} of a device is not supported", node.lineno)
     if isinstance(owner, NumberLimits) and name in _LIMITS:
         info = torch.finfo if owner.dtype.is_floating_point or owner.dtype.is_complex else torch.iinfo
         if (found := getattr(info(owner.dtype), name, None)) is not None:  # of these names alone
@@ -89,38 +85,6 @@ def attribute(recorder: Recorder, owner: Any, name: str, node: ast.expr) -> Any:
         what = "tuple" if isinstance(owner, tuple) else type(owner).__name__
         raise recorder.failure(name, owner, f"{what} has no attribute {name!r}", span_of(node))
     raise UnsafeSnippet(f"attribute {name} of {kind(owner)} is not allowed", node.lineno)
-
-
-def _of_module(recorder: Recorder, owner: Any, name: str, node: ast.expr) -> Any:
-    if isinstance(owner, Module) and name in ("eval", "train", "cuda", "cpu", *CONVERSIONS):
-        return Method(owner, name)
-    if isinstance(owner, Module) and owner.spec.name == "nn.ModuleList" and name in ("append", "extend"):
-        return Method(owner, name)
-    if isinstance(owner, Module) and isinstance(owner.children, dict) and name in ("keys", "values", "items"):
-        return Method(owner.children, name)
-    if isinstance(owner, Module) and name == "training":
-        return owner.spec.training
-    if isinstance(owner, Module) and owner.children is None and name in _SETTINGS:
-        found = getattr(kept_module(owner.spec, "meta"), name, None)  # of these names alone
-        if isinstance(found, (int, float, tuple)):
-            return found
-    if isinstance(owner, Module) and owner.children is None:
-        real = kept_module(owner.spec, "meta")
-        own = {**real._parameters, **real._buffers}
-        if name in own:
-            found = own[name]
-            return None if found is None else _parameter(recorder, owner, name, found, node)
-    if isinstance(owner, Device) and name in ("type", "index"):
-        return "cpu" if name == "type" else None
-    raise UnsupportedSnippet(f"attribute {name} of {kind(owner)} is not supported", node.lineno)
-
-
-def _parameter(recorder: Recorder, owner: Module, name: str, real: torch.Tensor, node: ast.expr) -> Traced:
-    key = (name, owner.spec.dtype)
-    if key not in owner.parameters:
-        meta = TensorMeta(tuple(real.shape), real.stride(), real.dtype)
-        owner.parameters[key] = recorder.parameter(owner.spec, name, meta, span_of(node))
-    return owner.parameters[key]
 
 
 def _of_tensor(recorder: Recorder, owner: Traced, name: str, node: ast.expr) -> Any:
@@ -162,7 +126,9 @@ def _of_namespace(owner: Namespace, name: str, node: ast.expr) -> Any:
         return allowlist.CONSTANTS[qualified]
     if qualified in allowlist.NAMESPACES:
         return Namespace(allowlist.NAMESPACES[qualified])
-    if owner.prefix == "torch.nn" and (f"nn.{name}" in allowlist.MODULES or name in _CONTAINERS):
+    if owner.prefix == "torch.nn" and (
+        f"nn.{name}" in allowlist.MODULES or f"nn.{name}" in CONTAINERS or name == "Module"
+    ):
         return ModuleClass(f"nn.{name}")
     if (owner.prefix == "torch" and name in _NO_OPS) or (owner.prefix == "torch.nn.init" and name in _INITIALIZERS):
         return NoOp(name)

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import ast
 import builtins
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from typing import Any
 
-from rotbot.errors import SnippetError, SnippetSyntaxError, UnsafeSnippet, UnsupportedSnippet
+from rotbot.errors import SnippetError, UnsafeSnippet, UnsupportedSnippet
 from rotbot.shapes import allowlist, python_values
 from rotbot.shapes.attributes import attribute
-from rotbot.shapes.classes import set_attribute
+from rotbot.shapes.binding import assign, bind
+from rotbot.shapes.dicts import VIEWS, dict_key
 from rotbot.shapes.limits import LIMITS, exceed
 from rotbot.shapes.operators import BINARY_NAMES, binary, compare, truth, unary
 from rotbot.shapes.python_values import PYTHON_ERRORS, bounded, kind, python_reason
-from rotbot.shapes.recorder import ProgramError, Recorder, traced_in
+from rotbot.shapes.recorder import ProgramError, Recorder
 from rotbot.shapes.rejected import count
 from rotbot.shapes.source import span_of
 from rotbot.shapes.trace import Span
-from rotbot.shapes.values import Builtin, Function, Instance, Module, Namespace, Scope, Traced
+from rotbot.shapes.values import Builtin, Function, Module, Namespace, Scope, Traced
 
 
 class UndefinedName(ProgramError):
@@ -42,19 +44,35 @@ class Expressions:
 
     def value(self, node: ast.expr) -> Any:
         """The value of an expression. Raises :class:`ProgramError` where the program is wrong."""
-        self._count += 1
-        if self._count > LIMITS.evaluations:
-            exceed("expressions evaluated", LIMITS.evaluations, self._count, node.lineno)
+        self.count(node)
         handler = _HANDLERS.get(node.__class__)
         if handler is None:
             name = type(node).__name__
             raise UnsupportedSnippet(f"{_CONSTRUCTS.get(name, name)} is not supported in a shape program", node.lineno)
+        self._enter(node)
+        result = handler(self, node)
+        self.nesting -= 1
+        if self.recorder.changes and isinstance(result, (list, dict, Module)):
+            self.recorder.held(result)
+        return result
+
+    def _enter(self, node: ast.expr) -> None:
         self.nesting += 1
         if self.nesting > LIMITS.ast_depth:
             exceed("levels of nesting", LIMITS.ast_depth, self.nesting, node.lineno)
-        result = handler(self, node)
+
+    @contextmanager
+    def deeper(self, node: ast.expr) -> Generator[None]:
+        """One level of nesting that no syntax shows."""
+        self._enter(node)
+        yield
         self.nesting -= 1
-        return result
+
+    def count(self, node: ast.expr) -> None:
+        """One more evaluation. Raises :class:`~rotbot.errors.LimitExceeded` when there were too many."""
+        self._count += 1
+        if self._count > LIMITS.evaluations:
+            exceed("expressions evaluated", LIMITS.evaluations, self._count, node.lineno)
 
     # --- leaves ---
 
@@ -72,7 +90,7 @@ class Expressions:
             return scope.values[name]
         if name in allowlist.NAMES:
             return Namespace(allowlist.NAMES[name])
-        if name in python_values.BUILTINS or name in ("print", "isinstance", "map"):
+        if name in python_values.BUILTINS or name in ("print", "isinstance", "map", "filter"):
             return Builtin(name)
         if name.startswith("__") or name in _DANGEROUS:
             raise UnsafeSnippet(f"{name} is not allowed in a shape program", node.lineno)
@@ -110,7 +128,7 @@ class Expressions:
             if key is None:
                 made.update(self._mapping(self.value(value), value))
             else:
-                made[self._key(self.value(key), key)] = self.value(value)
+                made[self.key(self.value(key), key)] = self.value(value)
         return bounded(made)
 
     def _mapping(self, value: Any, node: ast.expr) -> dict[Any, Any]:
@@ -118,9 +136,10 @@ class Expressions:
             raise self.recorder.failure("**", value, f"{kind(value)} is not a mapping", span_of(node))
         return value
 
-    def _key(self, value: Any, node: ast.expr) -> Any:
+    def key(self, value: Any, node: ast.expr) -> Any:
+        """``value`` as a key of a dict. Raises :class:`ProgramError` for a list or a dict."""
         try:
-            return python_values.dict_key(value)
+            return dict_key(value)
         except PYTHON_ERRORS as error:
             raise self.recorder.failure("key", value, python_reason(error), span_of(node)) from error
 
@@ -166,7 +185,7 @@ class Expressions:
         inner = self.scope
         while self.scope.comprehension and self.scope.parent is not None:
             self.scope = self.scope.parent  # Python binds it where the comprehension stands
-        self.bind(node.target.id, value, node)
+        bind(self, node.target.id, value, node)
         self.scope = inner
         return value
 
@@ -180,9 +199,12 @@ class Expressions:
             raise UnsupportedSnippet("a Python index taken from a tensor depends on its value", node.lineno)
         if isinstance(owner, Module) and owner.children is not None:
             if isinstance(index, slice) and isinstance(owner.children, list):
-                return Module(owner.spec, self._item(owner.children, index, node))
+                names = self._item(owner.names, index, node) if owner.names else ()
+                return Module(owner.spec, self._item(owner.children, index, node), names)
             owner = owner.children
-        if not isinstance(owner, (list, tuple, range, str, dict)):
+        if isinstance(owner, dict):
+            index = self.key(index, node.slice)
+        elif not isinstance(owner, (list, tuple, range, str)):
             raise UnsupportedSnippet(f"indexing {kind(owner)} is not supported", node.lineno)
         return self._item(owner, index, node)
 
@@ -205,7 +227,7 @@ class Expressions:
             return list(self.recorder.call("Tensor.unbind", (value,), {}, span_of(node), "call_method"))
         if isinstance(value, Module) and value.children is not None:
             return list(value.children)
-        if not isinstance(value, (list, tuple, range, str, dict, *python_values.VIEWS)):
+        if not isinstance(value, (list, tuple, range, str, dict, *VIEWS)):
             raise self.recorder.failure("iterate", value, f"{kind(value)} cannot be iterated", span_of(node))
         return list(bounded(value))
 
@@ -223,7 +245,7 @@ class Expressions:
         made: dict[Any, Any] = {}
 
         def add() -> None:
-            made[self._key(self.value(node.key), node.key)] = self.value(node.value)
+            made[self.key(self.value(node.key), node.key)] = self.value(node.value)
             bounded(made)
 
         self._generate(node.generators, add)
@@ -243,103 +265,9 @@ class Expressions:
             return
         generator = generators[level]
         for item in self.iterate(self.value(generator.iter), generator.iter):
-            self.assign(generator.target, item)
+            assign(self, generator.target, item)
             if all(truth(self.value(test), test.lineno) for test in generator.ifs):
                 self._rounds(generators, level + 1, add)
-
-    # --- binding ---
-
-    def assign(self, target: ast.expr, value: Any) -> None:
-        """Bind a target: a name, a tuple of targets with at most one starred, an item, an attribute of an instance."""
-        if isinstance(target, ast.Name):
-            self.bind(target.id, value, target)
-        elif isinstance(target, (ast.Tuple, ast.List)):
-            self._unpack(target, value)
-        elif isinstance(target, ast.Subscript):
-            self._assign_item(target, value)
-        elif isinstance(target, ast.Starred):
-            raise SnippetSyntaxError("not Python: starred assignment target must be in a list or tuple", target.lineno)
-        else:
-            assert isinstance(target, ast.Attribute), "what else Python's grammar lets an assignment bind"
-            set_attribute(self.recorder, self.value(target.value), target.attr, value, span_of(target))
-
-    def bind(self, name: str, value: Any, node: ast.expr) -> None:
-        """Bind a name in the current scope."""
-        if name.startswith("__"):
-            raise UnsafeSnippet(f"the name {name} is not allowed", node.lineno)
-        self.scope.values[name] = value
-        if self.scope.parent is None:
-            self.recorder.bound(name, value)
-        if self.recorder.reads:
-            self.scope.reads[name] = tuple(self.recorder.reads)
-        else:
-            self.scope.reads.pop(name, None)
-
-    def _unpack(self, target: ast.Tuple | ast.List, value: Any) -> None:
-        span = span_of(target)
-        items = self.iterate(value, target)
-        starred = [i for i, element in enumerate(target.elts) if isinstance(element, ast.Starred)]
-        if len(starred) > 1:
-            raise SnippetSyntaxError("not Python: multiple starred expressions in assignment", target.lineno)
-        wanted = len(target.elts)
-        if (len(items) < wanted - 1) if starred else (len(items) != wanted):
-            at_least = "at least " if starred else ""
-            names = f"{at_least}{count(wanted - bool(starred), 'name')}"
-            reason = f"cannot unpack {count(len(items), 'value')} into {names}"
-            raise self.recorder.failure(f"unpack into {wanted} names", items, reason, span)
-        if starred:
-            at = starred[0]
-            after = wanted - at - 1
-            items[at : len(items) - after] = [items[at : len(items) - after]]
-        for element, item in zip(target.elts, items, strict=True):
-            self.assign(element.value if isinstance(element, ast.Starred) else element, item)
-
-    def _assign_item(self, target: ast.Subscript, value: Any) -> None:
-        owner, index = self.value(target.value), self.value(target.slice)
-        if isinstance(owner, Traced):
-            self.recorder.setitem(owner, index, value, span_of(target))
-            return
-        if isinstance(owner, Module) and isinstance(owner.children, dict) and isinstance(value, (Module, Instance)):
-            owner = owner.children
-        if isinstance(owner, dict):
-            owner[self._key(index, target.slice)] = value
-        elif isinstance(owner, list) and not isinstance(index, Traced):
-            try:
-                owner[index] = value
-            except PYTHON_ERRORS as error:
-                raise self.recorder.failure("index", owner, python_reason(error), span_of(target)) from error
-        else:
-            raise UnsupportedSnippet(f"assigning to an item of {kind(owner)} is not supported", target.lineno)
-        bounded(owner)
-        self.changed(target.value, value)
-
-    def delete_item(self, target: ast.Subscript) -> None:
-        """``del owner[index]`` of a list or a dict."""
-        owner, index = self.value(target.value), self.value(target.slice)
-        if not isinstance(owner, (list, dict)) or isinstance(index, Traced):
-            raise UnsupportedSnippet(f"del of an item of {kind(owner)} is not supported", target.lineno)
-        try:
-            del owner[index]
-        except PYTHON_ERRORS as error:
-            raise self.recorder.failure("index", owner, python_reason(error), span_of(target)) from error
-
-    def changed(self, owner: ast.expr, value: Any) -> None:
-        """Note that the variable or attribute that ``owner`` is, or is in, now holds ``value`` too, which was computed
-        from what this statement has read. (A tensor's own node knows that.)"""
-        while isinstance(owner, ast.Subscript):
-            owner = owner.value
-        name = owner.value if isinstance(owner, ast.Attribute) else owner
-        scope = self.scope.find(name.id) if isinstance(name, ast.Name) else None
-        if scope is None or not self.recorder.reads or traced_in(value):
-            return
-        assert isinstance(name, ast.Name)
-        holder, key = scope.reads, name.id
-        if isinstance(owner, ast.Attribute):
-            instance = scope.values[name.id]
-            if not isinstance(instance, Instance):
-                return
-            holder, key = instance.reads, owner.attr
-        holder[key] = tuple(dict.fromkeys((*holder.get(key, ()), *self.recorder.reads)))
 
     # --- calls ---
 
@@ -361,6 +289,7 @@ class Expressions:
                     reason = f"got multiple values for keyword argument {name!r}"
                     raise self.recorder.failure("call", value, reason, span_of(node))
                 kwargs[name] = each
+        bounded(kwargs)
         try:
             return self._call_value(function, args, kwargs, node)
         except SnippetError as error:

@@ -7,10 +7,11 @@ from typing import Any
 
 from rotbot.errors import UnsupportedSnippet
 from rotbot.shapes import python_values
-from rotbot.shapes.python_values import PYTHON_ERRORS, VIEWS, python_reason
+from rotbot.shapes.dicts import VIEWS
+from rotbot.shapes.python_values import PYTHON_ERRORS, python_reason
 from rotbot.shapes.recorder import Recorder, traced_in
 from rotbot.shapes.trace import Span
-from rotbot.shapes.values import Traced
+from rotbot.shapes.values import Module, Traced
 
 BINARY_NAMES: dict[type[ast.operator], str] = {
     ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "truediv", ast.FloorDiv: "floordiv", ast.Mod: "mod",
@@ -59,8 +60,10 @@ def compare(recorder: Recorder, op: ast.cmpop, left: Any, right: Any, span: Span
         if left.__class__ is not Traced:  # as Python does: 1 < x asks x whether it is > 1
             left, right, name = right, left, _MIRRORED.get(name, name)
         return recorder.call(f"operator.{name}", (left, right), {}, span)
-    if isinstance(right, (dict, *VIEWS)) and isinstance(op, (ast.In, ast.NotIn)):
-        right = list(right)  # of a dict its keys, which are never tensors
+    if isinstance(op, (ast.In, ast.NotIn)):
+        if isinstance(right, Module) and isinstance(right.children, dict):
+            right = right.children
+        right = list(right) if isinstance(right, (dict, *VIEWS)) else right  # of a dict its keys
     if any(traced_in((left, right))):
         raise UnsupportedSnippet("comparing containers of tensors depends on their values", span.line)
     try:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from rotbot.errors import UnsupportedSnippet
+from rotbot.shapes.dicts import DICT_METHODS, make_dict, make_ordered
 from rotbot.shapes.limits import LIMITS, exceed
 
 PYTHON_ERRORS = (TypeError, ValueError, IndexError, KeyError, ZeroDivisionError, OverflowError, AttributeError)
@@ -29,8 +30,6 @@ UNARY: dict[str, Callable[[Any], Any]] = {
 _MAX_NESTED_ITEMS = 16_384
 _MAX_NESTED_LEVELS = 64
 PLAIN = (int, float, complex, bool, str, tuple, list, dict, range, type(None), type(Ellipsis), slice)
-VIEWS = (type({}.keys()), type({}.values()), type({}.items()))
-"""What ``keys``, ``values`` and ``items`` of a dict return: iterables, not sequences."""
 
 
 def bounded(value: Any) -> Any:
@@ -47,6 +46,12 @@ def bounded(value: Any) -> Any:
 
 def _held(value: Any) -> Any:
     return (*value, *value.values()) if isinstance(value, dict) else value
+
+
+def grown(owner: Any, *items: Any) -> None:
+    """:func:`bounded` for a list or dict that was in bounds before these items came in."""
+    if len(owner) > LIMITS.sequence or any(isinstance(item, (list, tuple, dict)) for item in items):
+        bounded(owner)
 
 
 def _bound_nested(value: list[Any] | tuple[Any, ...] | dict[Any, Any]) -> None:
@@ -104,6 +109,13 @@ def kind(value: Any) -> str:
         "BoundMethod": "a method",
         "Super": "super()",
         "dict": "a dict",
+        "Ordered": "a dict",
+        "dict_keys": "the keys of a dict",
+        "dict_values": "the values of a dict",
+        "dict_items": "the items of a dict",
+        "str": "a string",
+        "list": "a list",
+        "tuple": "a tuple",
     }
     name = type(value).__name__
     return names.get(name, f"a value of type {name}")
@@ -127,16 +139,26 @@ def _pow(base: Any, exponent: Any, mod: Any = None) -> Any:
     return binary("pow", base, exponent)
 
 
+def _str(value: Any = "") -> str:
+    if not isinstance(value, (int, float, str, type(None))):
+        raise UnsupportedSnippet(f"str() is supported with a number, a string or None, got {kind(value)}")
+    return str(value)
+
+
+def _zip(*sequences: Any, strict: bool = False) -> list[Any]:
+    return list(zip(*sequences, strict=bool(strict)))
+
+
 def _range(*args: Any) -> range:
     return bounded(range(*args))
 
 
 BUILTINS: dict[str, Callable[..., Any]] = {
     "int": _int, "float": _float, "bool": bool, "range": _range, "min": min, "max": max, "sum": sum, "abs": abs,
-    "round": round, "tuple": tuple, "list": list, "zip": lambda *s: list(zip(*s, strict=False)), "len": len,
+    "round": round, "tuple": tuple, "list": list, "zip": _zip, "len": len,
     "enumerate": lambda s, start=0: list(enumerate(s, start)), "reversed": lambda s: list(reversed(s)),
     "sorted": lambda s, reverse=False: sorted(s, reverse=reverse), "all": all, "any": any, "divmod": divmod,
-    "slice": slice, "pow": _pow,
+    "slice": slice, "pow": _pow, "dict": make_dict, "collections.OrderedDict": make_ordered, "str": _str,
 }  # fmt: skip
 """Builtins on plain values. ``len``, ``int``, ... of a tensor are the interpreter's business."""
 
@@ -149,43 +171,18 @@ LIST_METHODS: dict[str, Callable[..., Any]] = {
     "index": list.index, "count": list.count, "copy": list.copy,
 }  # fmt: skip
 TUPLE_METHODS: dict[str, Callable[..., Any]] = {"index": tuple.index, "count": tuple.count}
-
-
-def dict_key(value: Any) -> Any:
-    """``value`` itself, if it may be a key of a dict. Raises TypeError for what Python takes for none, and
-    :class:`~rotbot.errors.UnsupportedSnippet` for other keys than numbers, strings, None and tuples of them."""
-    if isinstance(value, (list, dict)):
-        raise TypeError(f"unhashable type: {type(value).__name__!r}")
-    if isinstance(value, tuple):
-        for item in value:
-            dict_key(item)
-    elif not isinstance(value, (int, float, complex, str, type(None))):
-        raise UnsupportedSnippet(f"{kind(value)} as a key of a dict is not supported")
-    return value
-
-
-def make_dict(given: Any = (), /, **items: Any) -> dict[Any, Any]:
-    """``dict(...)`` of another dict, or of a list or tuple of pairs."""
-    if isinstance(given, dict):
-        return {**given, **items}
-    if not isinstance(given, (list, tuple)):
-        raise TypeError(f"{type(given).__name__!r} object is not iterable")
-    if not all(isinstance(pair, (list, tuple)) and len(pair) == 2 for pair in given):
-        raise UnsupportedSnippet("a dict is made from another, or from pairs")
-    return {**{dict_key(key): value for key, value in given}, **items}
-
-
-def _update(owner: dict[Any, Any], given: Any = (), /, **items: Any) -> None:
-    owner.update(make_dict(given, **items))
-
-
-BUILTINS["dict"] = make_dict
-DICT_METHODS: dict[str, Callable[..., Any]] = {
-    "keys": dict.keys, "values": dict.values, "items": dict.items, "copy": dict.copy, "clear": dict.clear,
-    "update": _update, "get": lambda owner, key, default=None, /: owner.get(dict_key(key), default),
-    "pop": lambda owner, key, *default: owner.pop(dict_key(key), *default),
-    "setdefault": lambda owner, key, default=None, /: owner.setdefault(dict_key(key), default),
+STRING_METHODS: dict[str, Callable[..., Any]] = {
+    "startswith": str.startswith, "endswith": str.endswith, "lower": str.lower, "upper": str.upper, "split": str.split,
 }  # fmt: skip
+METHODS: dict[type[Any], dict[str, Callable[..., Any]]] = {
+    list: LIST_METHODS, tuple: TUPLE_METHODS, str: STRING_METHODS, dict: DICT_METHODS,
+}  # fmt: skip
+"""The methods of plain values that a snippet may call."""
+
+
+def methods(value: Any) -> dict[str, Callable[..., Any]]:
+    """Those of ``value``; none of a value that is no list, tuple, string or dict."""
+    return next((table for plain, table in METHODS.items() if isinstance(value, plain)), {})
 
 
 def python_reason(error: Exception) -> str:

@@ -77,15 +77,16 @@ class ModuleClass:
     name: str
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Module:
     """An ``nn`` instance. ``children`` is set for containers: a dict of ``nn.ModuleDict``, else a list
-    (``nn.Sequential``, which is called child by child)."""
+    (``nn.Sequential``, which is called child by child, and may have been made with ``names`` for them)."""
 
     spec: ModuleSpec
     children: list[Any] | dict[str, Any] | None = None
-    parameters: dict[tuple[str, Any], Traced] = field(default_factory=dict[tuple[str, Any], Traced])
-    """Its own that the program has read, by name and the dtype that they then had."""
+    names: tuple[str, ...] = ()
+    parameters: dict[tuple[str, Any], Any] = field(default_factory=dict[tuple[str, Any], Any])
+    """Its own that the program has read or replaced, by name and the dtype that they then had."""
 
     def set_training(self, training: bool) -> None:
         """Set this module's own mode."""
@@ -135,6 +136,10 @@ class UserClass:
     base: UserClass | None
     methods: dict[str, Function]
     constants: Scope
+
+    def derives_from(self, other: UserClass) -> bool:
+        """Whether it is ``other``, or derives from it."""
+        return self is other or (self.base is not None and self.base.derives_from(other))
 
 
 @dataclass(slots=True, eq=False)
