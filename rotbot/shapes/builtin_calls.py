@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -14,7 +14,7 @@ from rotbot.shapes.allowlist import MODULES
 from rotbot.shapes.dicts import VIEWS
 from rotbot.shapes.modules import CONTAINERS
 from rotbot.shapes.operators import binary, truth
-from rotbot.shapes.python_values import PLAIN, PYTHON_ERRORS, bounded, kind, python_reason
+from rotbot.shapes.python_values import PLAIN, PYTHON_ERRORS, bounded, growing, kind, python_reason
 from rotbot.shapes.recorder import ProgramError, traced_in
 from rotbot.shapes.rejected import dtype_name
 from rotbot.shapes.source import span_of
@@ -42,6 +42,7 @@ _FUNCTIONS = (Function, Operation, Method, Builtin, Namespace, ModuleClass, User
 _ITERATING = frozenset("list tuple enumerate zip reversed sum sorted min max all any map filter dict".split())
 _HOLDING = frozenset("list tuple enumerate zip reversed dict collections.OrderedDict len".split())
 """Builtins that do not look into what they are given."""
+_RANKING: dict[str, Callable[..., Any]] = {"sorted": sorted, "min": min, "max": max}
 _KINDS: dict[str, type[Any]] = {
     "int": int, "float": float, "bool": bool, "str": str, "tuple": tuple, "list": list, "dict": dict,
 }  # fmt: skip
@@ -92,6 +93,16 @@ def _parameter(interpreter: Interpreter, args: list[Any], kwargs: dict[str, Any]
     return data
 
 
+def _causal_mask(interpreter: Interpreter, args: list[Any], kwargs: dict[str, Any], node: ast.Call) -> Any:
+    """``nn.Transformer.generate_square_subsequent_mask(size)``: the two operations that it is."""
+    size = args[0] if args else kwargs.get("sz")
+    rest = {key: value for key, value in kwargs.items() if key == "dtype"}
+    if len(args) > 1 or kwargs.keys() - {"sz", "dtype", "device"} or not isinstance(size, int):
+        raise UnsupportedSnippet("generate_square_subsequent_mask is supported with a size", node.lineno)
+    full = interpreter.recorder.call("torch.full", ((size, size), float("-inf")), rest, span_of(node))
+    return interpreter.recorder.call("torch.triu", (full,), {"diagonal": 1}, span_of(node))
+
+
 def _number_limits(name: str, args: list[Any], node: ast.Call) -> NumberLimits:
     dtype = args[0] if args else torch.get_default_dtype()
     inexact = isinstance(dtype, torch.dtype) and (dtype.is_floating_point or dtype.is_complex)
@@ -120,28 +131,36 @@ def _map(interpreter: Interpreter, args: list[Any], kwargs: dict[str, Any], node
     if len(args) < 2 or kwargs:
         raise ProgramError("map()", (), "map() must have at least two arguments, and none by name", span_of(node))
     columns = [interpreter.expressions.iterate(each, node) for each in args[1:]]
-    return bounded([interpreter.call(args[0], list(row), {}, node) for row in zip(*columns, strict=False)])
+    return _called(interpreter, args[0], zip(*columns, strict=False), node)
+
+
+def _called(interpreter: Interpreter, function: Any, rows: Iterable[Sequence[Any]], node: ast.Call) -> list[Any]:
+    results: list[Any] = []
+    for row in rows:
+        results.append(interpreter.call(function, list(row), {}, node))
+        growing(results)
+    return bounded(results)
 
 
 def _filter(interpreter: Interpreter, args: list[Any], kwargs: dict[str, Any], node: ast.Call) -> list[Any]:
     if len(args) != 2 or kwargs:
         raise ProgramError("filter()", (), "filter() takes two arguments", span_of(node))
     test, items = args[0], interpreter.expressions.iterate(args[1], node)
-    kept = [item if test is None else interpreter.call(test, [item], {}, node) for item in items]
+    kept = items if test is None else _called(interpreter, test, zip(items), node)
     return [item for item, keep in zip(items, kept, strict=True) if truth(keep, node.lineno)]
 
 
 def _by_key(interpreter: Interpreter, name: str, args: list[Any], kwargs: dict[str, Any], node: ast.Call) -> Any:
     """``sorted``, ``min`` and ``max`` with ``key=``."""
     items = interpreter.expressions.iterate(args[0] if len(args) == 1 else args, node)
-    keys = [interpreter.call(kwargs["key"], [item], {}, node) for item in items]
+    keys = _called(interpreter, kwargs["key"], zip(items), node)
     if any(traced_in(keys)):
         raise UnsupportedSnippet(f"{name} of tensors depends on their values", node.lineno)
     rest = {key: value for key, value in kwargs.items() if key != "key"}
     if rest.keys() - {"reverse"} or not all(isinstance(key, PLAIN) for key in keys):
         raise UnsupportedSnippet(f"{name} with these arguments is not supported", node.lineno)
     try:
-        found = python_values.BUILTINS[name](range(len(items)), key=keys.__getitem__, **rest)
+        found = _RANKING[name](range(len(items)), key=keys.__getitem__, **rest)
     except PYTHON_ERRORS as error:
         raise ProgramError(f"{name}()", (), python_reason(error), span_of(node)) from error
     return items[found] if isinstance(found, int) else [items[index] for index in found]
@@ -182,6 +201,7 @@ _OWN: dict[str, Callable[[Interpreter, list[Any], dict[str, Any], ast.Call], Any
     "torch.nn.Parameter": _parameter,
     "torch.finfo": lambda _, args, __, node: _number_limits("finfo", args, node),
     "torch.iinfo": lambda _, args, __, node: _number_limits("iinfo", args, node),
+    "nn.Transformer.generate_square_subsequent_mask": _causal_mask,
     "isinstance": _is_instance,
     "map": _map,
     "filter": _filter,

@@ -15,7 +15,7 @@ from rotbot.shapes.binding import assign, bind
 from rotbot.shapes.dicts import VIEWS, dict_key
 from rotbot.shapes.limits import LIMITS, exceed
 from rotbot.shapes.operators import BINARY_NAMES, binary, compare, truth, unary
-from rotbot.shapes.python_values import PYTHON_ERRORS, bounded, kind, python_reason
+from rotbot.shapes.python_values import PYTHON_ERRORS, bounded, growing, kind, python_reason
 from rotbot.shapes.recorder import ProgramError, Recorder
 from rotbot.shapes.rejected import count
 from rotbot.shapes.source import span_of
@@ -173,7 +173,7 @@ class Expressions:
         value: Any = None
         for operand in node.values:
             value = self.value(operand)
-            if truth(value, node.lineno) is stop:
+            if operand is not node.values[-1] and truth(value, node.lineno) is stop:
                 break
         return value
 
@@ -236,20 +236,20 @@ class Expressions:
 
         def add() -> None:
             items.append(self.value(node.elt))
-            bounded(items)
+            growing(items)
 
         self._generate(node.generators, add)
-        return items
+        return bounded(items)
 
     def _dict_comprehension(self, node: ast.DictComp) -> dict[Any, Any]:
         made: dict[Any, Any] = {}
 
         def add() -> None:
             made[self.key(self.value(node.key), node.key)] = self.value(node.value)
-            bounded(made)
+            growing(made)
 
         self._generate(node.generators, add)
-        return made
+        return bounded(made)
 
     def _generate(self, generators: list[ast.comprehension], add: Callable[[], None]) -> None:
         """Call ``add`` for every round of a comprehension, in a scope of its own."""

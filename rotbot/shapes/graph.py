@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import warnings
 from typing import Any
 
 import torch
@@ -83,7 +84,9 @@ def _add(
 
 def _module(target: str, node: Node) -> torch.nn.Module:
     assert node.module is not None
-    return build_module(_spec(Part(target, *node.module)), "meta")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of a faster way that torch cannot take
+        return build_module(_spec(Part(target, *node.module)), "meta")
 
 
 def _spec(part: Part) -> ModuleSpec:

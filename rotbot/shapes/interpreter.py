@@ -106,7 +106,8 @@ class Interpreter:
         if isinstance(target, ast.Subscript):
             while isinstance(target, ast.Subscript):
                 target = target.value
-            value = self.expressions.value(target) if isinstance(target, ast.Name) else None
+            held = self.expressions.value(target) if isinstance(target, ast.Name) else None
+            value = held if held.__class__ is Traced or traced_in(value) else None
         if value.__class__ is Traced or traced_in(value):
             self.last = value
         if isinstance(target, ast.Name):

@@ -54,6 +54,13 @@ def grown(owner: Any, *items: Any) -> None:
         bounded(owner)
 
 
+def growing(value: Any) -> None:
+    """:func:`bounded` for a list or dict in the making, which is looked at whenever it has doubled."""
+    size = len(value)
+    if size > LIMITS.sequence or not size & (size - 1):
+        bounded(value)
+
+
 def _bound_nested(value: list[Any] | tuple[Any, ...] | dict[Any, Any]) -> None:
     """``y = [y, y]`` doubles with every round, and ``y.append(y)`` never ends: count the items as a walk meets them."""
     level: list[Any] = [value]
@@ -108,6 +115,11 @@ def kind(value: Any) -> str:
         "Function": "a function",
         "BoundMethod": "a method",
         "Super": "super()",
+        "Builtin": "a function",
+        "NoOp": "a function",
+        "Method": "a method",
+        "Annotation": "a type",
+        "Device": "a device",
         "dict": "a dict",
         "Ordered": "a dict",
         "dict_keys": "the keys of a dict",

@@ -296,7 +296,7 @@ def to_refs(value: Any) -> Any:
         return value
     if isinstance(value, tuple):
         return tuple([item if item.__class__ in ATOMS else to_refs(item) for item in value])
-    if kind is list:
+    if kind is list or kind is range:
         return [to_refs(item) for item in value]
     if kind is slice:
         return slice(to_refs(value.start), to_refs(value.stop), to_refs(value.step))
