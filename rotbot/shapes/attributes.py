@@ -73,7 +73,7 @@ def attribute(recorder: Recorder, owner: Any, name: str, node: ast.expr) -> Any:
         if name in ("type", "index"):
             return "cpu" if name == "type" else None
         raise UnsupportedSnippet(f"attribute {name} of a device is not supported", node.lineno)
-    if owner == ModuleClass("nn.Transformer") and name == "generate_square_subsequent_mask":
+    if isinstance(owner, ModuleClass) and (owner.name, name) == ("nn.Transformer", "generate_square_subsequent_mask"):
         return Builtin(f"{owner.name}.{name}")
     if isinstance(owner, NumberLimits) and name in _LIMITS:
         info = torch.finfo if owner.dtype.is_floating_point or owner.dtype.is_complex else torch.iinfo
