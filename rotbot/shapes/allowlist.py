@@ -244,7 +244,13 @@ NAMESPACES: dict[str, str] = {
 }
 """Namespaces reachable from ``torch`` by attribute, and the prefix their names have in the tables."""
 
-IMPORTS: dict[str, str] = {"torch": "torch", "math": "math", "collections": "collections", **NAMESPACES}
+IMPORTS: dict[str, str] = {
+    "torch": "torch",
+    "math": "math",
+    "collections": "collections",
+    "dataclasses": "dataclasses",
+    **NAMESPACES,
+}
 """Modules a snippet may import, and their prefix."""
 
 ANNOTATIONS = frozenset(("typing", "typing_extensions", "collections.abc", "__future__"))

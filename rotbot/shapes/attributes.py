@@ -34,14 +34,14 @@ from rotbot.shapes.values import (
 
 _VALUE_PROPERTIES = frozenset(("shape", "ndim", "dtype", "device", "requires_grad", "is_cuda", "nbytes", "itemsize"))
 _NO_OPS = frozenset(("no_grad", "inference_mode", "enable_grad", "manual_seed"))
-_INITIALIZERS = frozenset(
+INITIALIZERS = frozenset(
     "uniform_ normal_ trunc_normal_ constant_ ones_ zeros_ xavier_uniform_ xavier_normal_ kaiming_uniform_ "
     "kaiming_normal_ orthogonal_ sparse_".split()
 )
 """Functions of ``nn.init`` that leave the shape of their tensor alone."""
 _BUILTINS = frozenset(
     "torch.device torch.Size torch.nn.Parameter torch.finfo torch.iinfo torch.cuda.is_available "
-    "collections.OrderedDict".split()
+    "collections.OrderedDict dataclasses.dataclass dataclasses.field".split()
 )
 _LIMITS = frozenset("min max eps tiny smallest_normal resolution bits".split())
 _TENSOR_QUERIES = frozenset(
@@ -132,7 +132,7 @@ def _of_namespace(owner: Namespace, name: str, node: ast.expr) -> Any:
         f"nn.{name}" in allowlist.MODULES or f"nn.{name}" in CONTAINERS or name == "Module"
     ):
         return ModuleClass(f"nn.{name}")
-    if (owner.prefix == "torch" and name in _NO_OPS) or (owner.prefix == "torch.nn.init" and name in _INITIALIZERS):
+    if (owner.prefix == "torch" and name in _NO_OPS) or (owner.prefix == "torch.nn.init" and name in INITIALIZERS):
         return NoOp(name)
     if qualified in _BUILTINS or (owner.prefix == "math" and name in python_values.MATH):
         return Builtin(qualified)

@@ -6,6 +6,7 @@ import ast
 from typing import TYPE_CHECKING, Any
 
 from rotbot.errors import SnippetSyntaxError, UnsafeSnippet, UnsupportedSnippet
+from rotbot.shapes.checks import foreign_in
 from rotbot.shapes.classes import set_attribute
 from rotbot.shapes.modules import set_item, set_parameter
 from rotbot.shapes.python_values import PYTHON_ERRORS, grown, kind, python_reason
@@ -74,6 +75,9 @@ def _assign_item(scope: Expressions, target: ast.Subscript, value: Any) -> None:
     owner, index, reads = _item(scope, target)
     recorder = scope.recorder
     if isinstance(owner, Traced):
+        if (found := foreign_in(value)) is not None:
+            reason = f"expected a tensor or a number, got {kind(found)}"
+            raise recorder.failure("setitem", (owner, value), reason, span_of(target))
         recorder.setitem(owner, index, value, span_of(target))
         return
     if isinstance(owner, Module) and owner.children is not None:

@@ -11,6 +11,8 @@ import torch
 from rotbot.errors import UnsupportedSnippet
 from rotbot.shapes import python_values
 from rotbot.shapes.allowlist import MODULES
+from rotbot.shapes.checks import check_device
+from rotbot.shapes.classes import is_module
 from rotbot.shapes.dicts import VIEWS
 from rotbot.shapes.modules import CONTAINERS
 from rotbot.shapes.operators import binary, truth
@@ -22,6 +24,7 @@ from rotbot.shapes.values import (
     BoundMethod,
     Builtin,
     Device,
+    FieldFactory,
     Function,
     Instance,
     Method,
@@ -56,13 +59,17 @@ def call_builtin(
     name = builtin.name
     if name in _OWN:
         return _OWN[name](interpreter, args, kwargs, node)
+    if name == "dict" and args and isinstance(args[0], Module) and isinstance(args[0].children, dict):
+        args = [args[0].children, *args[1:]]
     if name in _ITERATING:
         args = [list(a) if isinstance(a, VIEWS) or (isinstance(a, dict) and name != "dict") else a for a in args]
         iterated = len(args) if name == "zip" else 1
         head = [interpreter.expressions.iterate(a, node) if _is_iterable(a) else a for a in args[:iterated]]
         args = [*head, *args[iterated:]] if name not in ("min", "max", "all", "any", "sorted", "dict") else args
-    if name in ("sorted", "min", "max") and kwargs.get("key") is not None:
-        return _by_key(interpreter, name, args, kwargs, node)
+    if name in _RANKING and "key" in kwargs:
+        if kwargs["key"] is not None:
+            return _by_key(interpreter, name, args, kwargs, node)
+        kwargs = {key: value for key, value in kwargs.items() if key != "key"}
     if name == "len" and args and isinstance(args[0], Module) and args[0].children is not None:
         return len(args[0].children)
     if args and isinstance(args[0], Traced):
@@ -83,7 +90,16 @@ def call_builtin(
 
 
 def _size(interpreter: Interpreter, args: list[Any], kwargs: dict[str, Any], node: ast.Call) -> tuple[Any, ...]:
-    return tuple(interpreter.expressions.iterate(args[0], node)) if args else ()
+    items = interpreter.expressions.iterate(args[0], node) if args else []
+    if traced_in(items):
+        raise interpreter.recorder.failure("Size", items, "expected integers, got a tensor", span_of(node))
+    return tuple(items)
+
+
+def _device(interpreter: Interpreter, args: list[Any], kwargs: dict[str, Any], node: ast.Call) -> Device:
+    for given in (*args[:1], *[value for key, value in kwargs.items() if key in ("device", "type")]):
+        check_device(interpreter.recorder, given, node)
+    return Device()
 
 
 def _parameter(interpreter: Interpreter, args: list[Any], kwargs: dict[str, Any], node: ast.Call) -> Traced:
@@ -91,6 +107,17 @@ def _parameter(interpreter: Interpreter, args: list[Any], kwargs: dict[str, Any]
     if not isinstance(data, Traced):
         raise UnsupportedSnippet(f"nn.Parameter takes a tensor here, got {kind(data)}", node.lineno)
     return data
+
+
+def _field(interpreter: Interpreter, args: list[Any], kwargs: dict[str, Any], node: ast.Call) -> Any:
+    """``dataclasses.field(default=...)`` or ``(default_factory=...)``."""
+    if args or kwargs.keys() not in ({"default"}, {"default_factory"}):
+        raise UnsupportedSnippet("field is supported with default= or default_factory= alone", node.lineno)
+    return kwargs["default"] if "default" in kwargs else FieldFactory(kwargs["default_factory"])
+
+
+def _decorator(interpreter: Interpreter, args: list[Any], kwargs: dict[str, Any], node: ast.Call) -> Any:
+    raise UnsupportedSnippet("dataclass is supported as a decorator only", node.lineno)
 
 
 def _causal_mask(interpreter: Interpreter, args: list[Any], kwargs: dict[str, Any], node: ast.Call) -> Any:
@@ -184,7 +211,7 @@ def _is_instance(interpreter: Interpreter, args: list[Any], kwargs: dict[str, An
     if isinstance(wanted, UserClass):
         return isinstance(value, Instance) and value.made_by.derives_from(wanted)
     if wanted == ModuleClass("nn.Module"):
-        return isinstance(value, (Module, Instance))
+        return is_module(value)
     if isinstance(wanted, ModuleClass):
         classes = {**MODULES, **CONTAINERS}
         return isinstance(value, Module) and issubclass(classes[value.spec.name], classes[wanted.name])
@@ -197,11 +224,14 @@ def _is_instance(interpreter: Interpreter, args: list[Any], kwargs: dict[str, An
 _OWN: dict[str, Callable[[Interpreter, list[Any], dict[str, Any], ast.Call], Any]] = {
     "torch.Size": _size,
     "torch.cuda.is_available": lambda *_: False,  # shapes do not depend on it
-    "torch.device": lambda *_: Device(),
+    "torch.device": _device,
     "torch.nn.Parameter": _parameter,
     "torch.finfo": lambda _, args, __, node: _number_limits("finfo", args, node),
     "torch.iinfo": lambda _, args, __, node: _number_limits("iinfo", args, node),
     "nn.Transformer.generate_square_subsequent_mask": _causal_mask,
+    "dataclasses.dataclass": _decorator,
+    "dataclasses.field": _field,
+    "print": lambda *_: None,
     "isinstance": _is_instance,
     "map": _map,
     "filter": _filter,

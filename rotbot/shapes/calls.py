@@ -11,9 +11,18 @@ import torch
 
 from rotbot.errors import UnsafeSnippet, UnsupportedSnippet
 from rotbot.shapes import allowlist, python_values
+from rotbot.shapes.attributes import INITIALIZERS
 from rotbot.shapes.builtin_calls import call_builtin
 from rotbot.shapes.checks import check_device, refuse_foreign
-from rotbot.shapes.classes import call_instance, call_method, call_super, construct, initialize, module_method
+from rotbot.shapes.classes import (
+    call_class_method,
+    call_instance,
+    call_method,
+    call_super,
+    construct,
+    initialize,
+    module_method,
+)
 from rotbot.shapes.metadata import TensorMeta
 from rotbot.shapes.modules import call_module, construct_module, module_state
 from rotbot.shapes.python_values import PYTHON_ERRORS, bounded, grown, kind, python_reason
@@ -23,6 +32,7 @@ from rotbot.shapes.source import span_of
 from rotbot.shapes.values import (
     BoundMethod,
     Builtin,
+    ClassMethod,
     Device,
     Function,
     Instance,
@@ -64,7 +74,7 @@ def _operation(
     if "out" in kwargs:
         raise UnsafeSnippet(f"{name}: the argument out= is not allowed", node.lineno)
     if "device" in kwargs:
-        check_device(kwargs.pop("device"), node)
+        check_device(interpreter.recorder, kwargs.pop("device"), node)
     for ignored in ("pin_memory", "generator"):
         if kwargs.pop(ignored, None):
             raise UnsafeSnippet(f"{name}: the argument {ignored}= is not allowed", node.lineno)
@@ -112,8 +122,11 @@ def _tensor_method(
     refuse_value_dependent(name, [owner, *args], kwargs, node)
     if name in _DEVICE_METHODS:
         if "device" in kwargs:
-            check_device(kwargs.pop("device"), node)
+            check_device(interpreter.recorder, kwargs.pop("device"), node)
         if name == "to":
+            for given in args:
+                if isinstance(given, str):
+                    check_device(interpreter.recorder, given, node)
             args = [a for a in args if not isinstance(a, (Device, str))]
             kwargs.pop("non_blocking", None)
             if not args and not kwargs:
@@ -185,6 +198,9 @@ def _function(
 
 def _no_op(interpreter: Interpreter, no_op: NoOp, args: list[Any], kwargs: dict[str, Any], node: ast.Call) -> Any:
     tensors = traced_in((args, kwargs))
+    if no_op.name in INITIALIZERS and not (args and isinstance(args[0], Traced)) and "tensor" not in kwargs:
+        reason = f"expected a tensor, got {kind(args[0]) if args else 'nothing'}"
+        raise interpreter.recorder.failure(no_op.name, (), reason, span_of(node))
     least = _LEAST_DIMS.get(no_op.name, 0)
     if tensors and len(tensors[0].meta.shape) < least:
         reason = f"expected at least {count(least, 'dimension')}, got {len(tensors[0].meta.shape)}"
@@ -203,6 +219,7 @@ _CALLS: dict[type[Any], Callable[[Interpreter, Any, list[Any], dict[str, Any], a
     UserClass: construct,
     Instance: call_instance,
     BoundMethod: call_method,
+    ClassMethod: call_class_method,
     SuperName: call_super,
     ModuleInit: initialize,
 }

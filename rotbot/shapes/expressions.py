@@ -20,7 +20,7 @@ from rotbot.shapes.recorder import ProgramError, Recorder
 from rotbot.shapes.rejected import count
 from rotbot.shapes.source import span_of
 from rotbot.shapes.trace import Span
-from rotbot.shapes.values import Builtin, Function, Module, Namespace, Scope, Traced
+from rotbot.shapes.values import Builtin, Function, Module, Namespace, Property, Scope, Traced
 
 
 class UndefinedName(ProgramError):
@@ -34,10 +34,13 @@ class UndefinedName(ProgramError):
 class Expressions:
     """Evaluates expressions against a recorder and the current scope."""
 
-    def __init__(self, recorder: Recorder, scope: Scope, call: Callable[..., Any]) -> None:
+    def __init__(
+        self, recorder: Recorder, scope: Scope, call: Callable[..., Any], read: Callable[[Property, Any], Any]
+    ) -> None:
         self.recorder = recorder
         self.scope = scope
         self._call_value = call
+        self._read = read
         self._count = 0
         self.nesting = 0
         """Not restored by exceptions: every exception ends the program, but for ``return``, which sees to it."""
@@ -146,7 +149,8 @@ class Expressions:
     # --- attributes ---
 
     def _attribute(self, node: ast.Attribute) -> Any:
-        return attribute(self.recorder, self.value(node.value), node.attr, node)
+        found = attribute(self.recorder, self.value(node.value), node.attr, node)
+        return self._read(found, node) if isinstance(found, Property) else found
 
     # --- operators ---
 

@@ -13,19 +13,20 @@ from rotbot.shapes.arguments import ArgSpec
 from rotbot.shapes.attributes import attribute
 from rotbot.shapes.binding import assign, bind, delete_item
 from rotbot.shapes.calls import call
-from rotbot.shapes.classes import check_decorators, define
+from rotbot.shapes.class_bodies import check_decorators, define
+from rotbot.shapes.classes import read_property
 from rotbot.shapes.dicts import VIEWS
 from rotbot.shapes.expressions import Expressions, UndefinedName
 from rotbot.shapes.limits import exceed
 from rotbot.shapes.metadata import ModuleSpec, TensorMeta
-from rotbot.shapes.operators import BINARY_NAMES, binary, truth
+from rotbot.shapes.operators import BINARY_NAMES, binary, refuse, truth
 from rotbot.shapes.python_values import grown
 from rotbot.shapes.reasons import explain_construction
 from rotbot.shapes.recorder import ProgramError, Recorder, op_text, traced_in
 from rotbot.shapes.running import TORCH_ERRORS, is_small, kept_module
 from rotbot.shapes.source import bound_names, span_of
 from rotbot.shapes.trace import Span
-from rotbot.shapes.values import Annotation, Function, Namespace, NoOp, Scope, Traced
+from rotbot.shapes.values import Annotation, Function, Namespace, NoOp, Property, Scope, Traced
 
 _MAX_CALL_DEPTH = 16
 _MAX_LOOP_ROUNDS = 4_096
@@ -53,7 +54,7 @@ class Interpreter:
     def __init__(self, specs: dict[str, ArgSpec]) -> None:
         self.recorder = Recorder()
         self.globals = Scope()
-        self.expressions = Expressions(self.recorder, self.globals, self.call)
+        self.expressions = Expressions(self.recorder, self.globals, self.call, self._property)
         self.control: dict[int, None] = {}
         """Nodes whose shapes decided a branch or loop: everything after depends on them."""
         self.last: Any = None
@@ -67,6 +68,9 @@ class Interpreter:
         """Call any value. Counts as an expression, since ``map`` and ``nn.Sequential`` make many calls of one."""
         self.expressions.count(node)
         return call(self, function, args, kwargs, node)
+
+    def _property(self, found: Property, node: ast.Call) -> Any:
+        return read_property(self, found, node)
 
     def run(self, body: list[ast.stmt]) -> None:
         """Run statements in order."""
@@ -130,6 +134,7 @@ class Interpreter:
             grown(left, *right.values())
             self.recorder.changed(left, right)
         elif isinstance(left, Traced) and f"operator.{in_place}" in allowlist.OPERATORS and name != "matmul":
+            refuse(self.recorder, in_place, (left, right), span_of(node))
             result = self.recorder.call(f"operator.{in_place}", (left, right), {}, span_of(node))
         else:
             result = binary(self.recorder, name, left, right, span_of(node))
@@ -201,7 +206,7 @@ class Interpreter:
                 allowed = module in allowlist.IMPORTS and node.level == 0 and name != "*"
             if not allowed:
                 what = alias.name if name is None else f"{module}.{name}"
-                may = "a shape program may import torch, its submodules, math and collections.OrderedDict"
+                may = "a shape program may import torch, its submodules, math, OrderedDict and dataclass"
                 raise UnsafeSnippet(f"import of {what} is not allowed; {may}", node.lineno)
             value: Any = Namespace(allowlist.IMPORTS[module])
             if name is not None:

@@ -11,7 +11,7 @@ from torch import nn
 
 from rotbot.errors import UnsafeSnippet, UnsupportedSnippet
 from rotbot.shapes.checks import check_device, refuse_foreign
-from rotbot.shapes.classes import CONVERSIONS, convert, set_training
+from rotbot.shapes.classes import CONVERSIONS, convert, is_module, set_training
 from rotbot.shapes.dicts import Ordered, make_dict
 from rotbot.shapes.metadata import ModuleSpec, TensorMeta
 from rotbot.shapes.python_values import PYTHON_ERRORS, bounded, kind, python_reason
@@ -20,7 +20,7 @@ from rotbot.shapes.recurrent import STACKS
 from rotbot.shapes.running import kept_module
 from rotbot.shapes.source import span_of
 from rotbot.shapes.trace import Span
-from rotbot.shapes.values import Instance, Method, Module, ModuleClass, Operation, Traced
+from rotbot.shapes.values import Method, Module, ModuleClass, Operation, Traced
 
 if TYPE_CHECKING:
     from rotbot.shapes.interpreter import Interpreter
@@ -50,7 +50,7 @@ def construct_module(
     if name == "nn.Module":
         raise UnsafeSnippet("nn.Module is allowed as the base of a class only", node.lineno)
     if "device" in kwargs:
-        check_device(kwargs.pop("device"), node)
+        check_device(interpreter.recorder, kwargs.pop("device"), node)
     if any(traced_in((args, kwargs))):
         raise UnsupportedSnippet(f"{name} built from a tensor is not supported", node.lineno)
     if name in STACKS:
@@ -115,7 +115,7 @@ def _modules(values: list[Any], name: str, node: ast.AST) -> list[Any]:
     for value in values:
         if value is None:
             raise UnsupportedSnippet(f"None in place of a module of {name} is not supported", span_of(node).line)
-        if not isinstance(value, (Module, Instance)):
+        if not is_module(value):
             raise ProgramError(name.removeprefix("nn."), (), f"expected modules, got {kind(value)}", span_of(node))
     return values
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -109,7 +110,6 @@ def kind(value: Any) -> str:
         "Namespace": "a module",
         "Operation": "a function",
         "Module": "a module",
-        "Instance": "a module",
         "UserClass": "a class",
         "ModuleClass": "a class",
         "Function": "a function",
@@ -130,6 +130,8 @@ def kind(value: Any) -> str:
         "tuple": "a tuple",
     }
     name = type(value).__name__
+    if name == "Instance":
+        return value.kind
     return names.get(name, f"a value of type {name}")
 
 
@@ -197,8 +199,17 @@ def methods(value: Any) -> dict[str, Callable[..., Any]]:
     return next((table for plain, table in METHODS.items() if isinstance(value, plain)), {})
 
 
+_TYPES = {
+    "Traced": "Tensor", "FieldTuple": "tuple", "Ordered": "OrderedDict", "Instance": "object", "Namespace": "module",
+    "UserClass": "type", "ModuleClass": "type", "NumberLimits": "finfo", "Device": "device",
+    **dict.fromkeys("Function BoundMethod ClassMethod Operation Builtin Method NoOp SuperName".split(), "function"),
+}  # fmt: skip
+"""Our classes by the names that Python has for what they stand for."""
+
+
 def python_reason(error: Exception) -> str:
     """What Python says about an operation on plain values that it rejects."""
     if isinstance(error, KeyError):
         return f"key {error.args[0]!r:.80} is not in the dict"
-    return str(error.args[-1] if error.args else "") or type(error).__name__
+    text = str(error.args[-1] if error.args else "") or type(error).__name__
+    return re.sub(r"'(\w+)'", lambda found: f"'{_TYPES.get(found[1], found[1])}'", text)

@@ -130,16 +130,25 @@ class Function:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class UserClass:
-    """A class of the snippet; ``base`` is another, None for ``nn.Module``. ``constants`` are its plain attributes."""
+    """A class of the snippet; ``base`` is another, None for ``nn.Module`` or none. ``constants`` are its attributes
+    that are no methods of instances. ``fields`` are those that it adds to a dataclass; None where it is none."""
 
     name: str
     base: UserClass | None
     methods: dict[str, Function]
     constants: Scope
+    is_module: bool = True
+    fields: tuple[str, ...] | None = None
+    frozen: bool = False
 
     def derives_from(self, other: UserClass) -> bool:
         """Whether it is ``other``, or derives from it."""
         return self is other or (self.base is not None and self.base.derives_from(other))
+
+    def all_fields(self) -> tuple[str, ...]:
+        """The fields of a dataclass in the order of its arguments."""
+        inherited = self.base.all_fields() if self.base is not None else ()
+        return tuple(dict.fromkeys((*inherited, *(self.fields or ()))))
 
 
 @dataclass(slots=True, eq=False)
@@ -155,6 +164,11 @@ class Instance:
     training: bool = True
     ready: bool = False
 
+    @property
+    def kind(self) -> str:
+        """What to call it in a message."""
+        return "a module" if self.made_by.is_module else f"an object of the class {self.made_by.name}"
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BoundMethod:
@@ -163,6 +177,30 @@ class BoundMethod:
     instance: Instance
     function: Function
     owner: UserClass
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ClassMethod:
+    """A ``@classmethod``, and the class it is called on."""
+
+    function: Function
+    owner: UserClass
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Property:
+    """A ``@property`` that ``owner`` defines, of an instance once it is read."""
+
+    function: Function
+    instance: Instance | None
+    owner: UserClass
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FieldFactory:
+    """``dataclasses.field(default_factory=make)``."""
+
+    make: Any
 
 
 @dataclass(frozen=True, slots=True, eq=False)

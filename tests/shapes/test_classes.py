@@ -200,7 +200,18 @@ def test_calls_that_python_would_reject() -> None:
 
 
 REFUSED = {
-    "class A: pass": (UnsupportedSnippet, "derives from nn.Module"),
+    "class A(dict): pass": (UnsupportedSnippet, "derives from nn.Module"),
+    "class A:\n    def __getattr__(self, n): return x": (UnsafeSnippet, "defining __getattr__ is not allowed"),
+    "class A:\n    @staticmethod\n    def __init__(): pass": (UnsupportedSnippet, "__init__ as a static method"),
+    "class A:\n    @property\n    def n(self): return 1\ny = A.n": (UnsupportedSnippet, "of an instance only"),
+    "class A:\n    @property\n    @staticmethod\n    def n(): return 1": (UnsafeSnippet, "decorators are not allowed"),
+    "class A:\n    n = 1\nA.n = 2": (UnsafeSnippet, "assigning to an attribute is not allowed"),
+    "class A:\n    n = 1\ny = A() + x": (UnsupportedSnippet, "an object of the class A"),
+    "from dataclasses import dataclass\n@dataclass(slots=x)\nclass A: pass": (UnsupportedSnippet, "the option slots"),
+    "from dataclasses import dataclass\n@dataclass(kw_only=True)\nclass A: pass": (UnsupportedSnippet, "kw_only"),
+    "from dataclasses import dataclass\n@dataclass\nclass A(nn.Module): pass": (UnsupportedSnippet, "a dataclass that"),
+    "from dataclasses import dataclass\ny = dataclass(x)": (UnsupportedSnippet, "as a decorator only"),
+    "from dataclasses import field\ny = field(init=False)": (UnsupportedSnippet, "with default= or default_factory="),
     "class A(nn.Linear): pass": (UnsupportedSnippet, "derives from nn.Module"),
     "class A(nn.Module, nn.Module): pass": (UnsupportedSnippet, "derives from nn.Module"),
     "class A(nn.Module, metaclass=M): pass": (UnsafeSnippet, "a metaclass"),
