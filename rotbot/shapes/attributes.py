@@ -29,6 +29,7 @@ from rotbot.shapes.values import (
     Operation,
     Super,
     Traced,
+    Training,
     UserClass,
 )
 
@@ -46,8 +47,16 @@ _BUILTINS = frozenset(
 _LIMITS = frozenset("min max eps tiny smallest_normal resolution bits".split())
 _TENSOR_QUERIES = frozenset(
     "size dim ndimension numel nelement stride element_size is_floating_point is_complex is_contiguous get_device "
-    "is_signed".split()
+    "is_signed backward".split()
 )
+_TRAINING = frozenset(
+    "torch.optim.SGD torch.optim.Adam torch.optim.AdamW torch.optim.Adagrad torch.optim.RMSprop torch.optim.NAdam "
+    "torch.optim.RAdam torch.optim.Adamax torch.optim.lr_scheduler.StepLR torch.optim.lr_scheduler.MultiStepLR "
+    "torch.optim.lr_scheduler.LambdaLR torch.optim.lr_scheduler.ExponentialLR torch.optim.lr_scheduler.OneCycleLR "
+    "torch.optim.lr_scheduler.CosineAnnealingLR torch.optim.lr_scheduler.LinearLR torch.nn.utils.clip_grad_norm_ "
+    "torch.nn.utils.clip_grad_value_".split()
+)
+"""What trains a module and changes no shape. Its arguments are not looked at."""
 
 
 def attribute(recorder: Recorder, owner: Any, name: str, node: ast.expr) -> Any:
@@ -69,6 +78,8 @@ def attribute(recorder: Recorder, owner: Any, name: str, node: ast.expr) -> Any:
         return attribute_of(recorder, owner, name, span_of(node))
     if isinstance(owner, Module):
         return module_attribute(recorder, owner, name, node)
+    if isinstance(owner, Training) and name in ("step", "zero_grad"):
+        return NoOp(name)
     if isinstance(owner, Device):
         if name in ("type", "index"):
             return "cpu" if name == "type" else None
@@ -114,6 +125,8 @@ def _property(recorder: Recorder, owner: Traced, name: str) -> Any:
             return Device()
         case "itemsize":
             return meta.dtype.itemsize
+        case "requires_grad":
+            return owner.trainable
         case "nbytes":
             return meta.dtype.itemsize * meta.numel()
         case _:
@@ -134,6 +147,8 @@ def _of_namespace(owner: Namespace, name: str, node: ast.expr) -> Any:
         return ModuleClass(f"nn.{name}")
     if (owner.prefix == "torch" and name in _NO_OPS) or (owner.prefix == "torch.nn.init" and name in INITIALIZERS):
         return NoOp(name)
+    if qualified in _TRAINING:
+        return Training(name)
     if qualified in _BUILTINS or (owner.prefix == "math" and name in python_values.MATH):
         return Builtin(qualified)
     if owner.prefix == "math":

@@ -32,7 +32,7 @@ def assign(scope: Expressions, target: ast.expr, value: Any) -> None:
         assert isinstance(target, ast.Attribute), "what else Python's grammar lets an assignment bind"
         owner = scope.value(target.value)
         if isinstance(owner, Module):
-            set_parameter(owner, target.attr, value, span_of(target))
+            set_parameter(scope.recorder, owner, target.attr, value, span_of(target))
         else:
             set_attribute(scope.recorder, owner, target.attr, value, span_of(target))
 

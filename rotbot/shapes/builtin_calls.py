@@ -106,7 +106,7 @@ def _parameter(interpreter: Interpreter, args: list[Any], kwargs: dict[str, Any]
     data = args[0] if args else kwargs.get("data")
     if not isinstance(data, Traced):
         raise UnsupportedSnippet(f"nn.Parameter takes a tensor here, got {kind(data)}", node.lineno)
-    return data
+    return data.twin(data.node, data.path, parameter=True)
 
 
 def _field(interpreter: Interpreter, args: list[Any], kwargs: dict[str, Any], node: ast.Call) -> Any:

@@ -15,6 +15,7 @@ from rotbot.shapes.attributes import INITIALIZERS
 from rotbot.shapes.builtin_calls import call_builtin
 from rotbot.shapes.checks import check_device, refuse_foreign
 from rotbot.shapes.classes import (
+    LISTINGS,
     call_class_method,
     call_instance,
     call_method,
@@ -23,12 +24,14 @@ from rotbot.shapes.classes import (
     initialize,
     module_method,
 )
+from rotbot.shapes.inventory import listing, set_trainable
 from rotbot.shapes.metadata import TensorMeta
 from rotbot.shapes.modules import call_module, construct_module, module_state
 from rotbot.shapes.python_values import PYTHON_ERRORS, bounded, grown, kind, python_reason
 from rotbot.shapes.recorder import ProgramError, traced_in
 from rotbot.shapes.rejected import count
 from rotbot.shapes.source import span_of
+from rotbot.shapes.text import render_shape
 from rotbot.shapes.values import (
     BoundMethod,
     Builtin,
@@ -44,6 +47,7 @@ from rotbot.shapes.values import (
     Operation,
     SuperName,
     Traced,
+    Training,
     UserClass,
 )
 
@@ -87,6 +91,13 @@ def _method(interpreter: Interpreter, method: Method, args: list[Any], kwargs: d
     owner, name = method.owner, method.name
     if owner.__class__ is Traced:
         return _tensor_method(interpreter, owner, name, args, kwargs, node)
+    if name in LISTINGS and isinstance(owner, (Module, Instance)):
+        if args or kwargs:
+            raise UnsupportedSnippet(f"{name} is supported without arguments", node.lineno)
+        return bounded(listing(interpreter.recorder, owner, name, span_of(node)))
+    if name == "requires_grad_" and isinstance(owner, (Module, Instance)):
+        set_trainable(owner, bool(args[0] if args else kwargs.get("requires_grad", True)))
+        return owner
     if isinstance(owner, Module):
         return module_state(interpreter, owner, name, args, kwargs, node)
     if isinstance(owner, Instance):
@@ -119,6 +130,8 @@ def _tensor_method(
         name.startswith("is_") and name in ("is_floating_point", "is_complex", "is_contiguous", "is_signed")
     ):
         return _query(interpreter, owner, name, args, kwargs, node)
+    if name == "backward":
+        return _backward(interpreter, owner, args, kwargs, node)
     refuse_value_dependent(name, [owner, *args], kwargs, node)
     if name in _DEVICE_METHODS:
         if "device" in kwargs:
@@ -133,6 +146,8 @@ def _tensor_method(
                 name = "cpu"
         elif name in ("cuda", "cpu"):
             args, kwargs = [], {}
+    if name == "requires_grad_":
+        owner.trainable = owner.parameter and bool(args[0] if args else kwargs.get("requires_grad", True))
     if name == "type" and not (len(args) == 1 and isinstance(args[0], torch.dtype)):
         raise UnsupportedSnippet("type() is supported with a dtype only", node.lineno)
     if "out" in kwargs or "generator" in kwargs:
@@ -141,6 +156,18 @@ def _tensor_method(
         )
     refuse_foreign(interpreter.recorder, (*args, *kwargs.values()), name, node)
     return interpreter.recorder.call(f"Tensor.{name}", (owner, *args), kwargs, span_of(node), "call_method")
+
+
+def _backward(interpreter: Interpreter, owner: Traced, args: list[Any], kwargs: dict[str, Any], node: ast.Call) -> None:
+    """Gradients have the shapes of what they are of, so there is nothing to record; but torch may reject the call."""
+    shape = owner.meta.shape
+    gradient = kwargs.get("gradient", args[0] if args else None)
+    if gradient is None and owner.meta.numel() != 1:
+        reason = f"expected a scalar, got {render_shape(shape)}"
+        raise interpreter.recorder.failure("backward", owner, reason, span_of(node))
+    if isinstance(gradient, Traced) and gradient.meta.shape != shape:
+        reason = f"shapes {render_shape(shape)} and {render_shape(gradient.meta.shape)} differ"
+        raise interpreter.recorder.failure("backward", (owner, gradient), reason, span_of(node))
 
 
 def _query(
@@ -205,7 +232,13 @@ def _no_op(interpreter: Interpreter, no_op: NoOp, args: list[Any], kwargs: dict[
     if tensors and len(tensors[0].meta.shape) < least:
         reason = f"expected at least {count(least, 'dimension')}, got {len(tensors[0].meta.shape)}"
         raise interpreter.recorder.failure(no_op.name, tensors[:1], reason, span_of(node))
-    return tensors[0] if tensors else None  # functions of nn.init return theirs
+    return tensors[0] if no_op.name in INITIALIZERS else None
+
+
+def _training(
+    interpreter: Interpreter, maker: Training, args: list[Any], kwargs: dict[str, Any], node: ast.Call
+) -> Training:
+    return maker
 
 
 _CALLS: dict[type[Any], Callable[[Interpreter, Any, list[Any], dict[str, Any], ast.Call], Any]] = {
@@ -216,6 +249,7 @@ _CALLS: dict[type[Any], Callable[[Interpreter, Any, list[Any], dict[str, Any], a
     Function: _function,
     Builtin: call_builtin,
     NoOp: _no_op,
+    Training: _training,
     UserClass: construct,
     Instance: call_instance,
     BoundMethod: call_method,

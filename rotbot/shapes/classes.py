@@ -43,6 +43,9 @@ OWN = frozenset(dir(nn.Module()))
 """The attributes of ``nn.Module`` itself."""
 _SAME = frozenset(("cuda", "cpu", "requires_grad_", "apply"))
 """Methods that return the module and leave all shapes as they are. What ``apply`` would call only fills in values."""
+LISTINGS = frozenset("parameters named_parameters modules named_modules children named_children".split())
+"""Methods that list what a module holds (:mod:`rotbot.shapes.inventory`)."""
+_METHODS = frozenset(("train", "eval", "zero_grad"))
 _REGISTER = frozenset(("register_buffer", "register_parameter", "register_module", "add_module"))
 
 
@@ -71,7 +74,7 @@ def attribute_of(recorder: Recorder, owner: Any, name: str, span: Span) -> Any:
         raise ProgramError(f"{owner.made_by.name}.{name}", (), f"{owner.made_by.name} has no attribute {name!r}", span)
     if name == "training":
         return owner.training
-    if name in _SAME or name in CONVERSIONS or name in _REGISTER or name in ("train", "eval"):
+    if name in _SAME | _REGISTER | LISTINGS | _METHODS or name in CONVERSIONS:
         return Method(owner, name)
     if name in OWN:
         raise UnsupportedSnippet(f"{name} of a module is not supported", span.line)
@@ -124,6 +127,8 @@ def _constants(start: UserClass, name: str) -> Scope | None:
 def set_attribute(recorder: Recorder, owner: Any, name: str, value: Any, span: Span) -> None:
     """``owner.name = value``, by ``nn.Module``'s rules. Raises :class:`UnsafeSnippet` if ``owner`` is no instance."""
     if isinstance(owner, Traced) and name in ("requires_grad", "grad"):
+        if name == "requires_grad" and isinstance(value, bool):
+            owner.trainable = value and owner.parameter
         return  # no matter of shapes
     if not isinstance(owner, Instance):
         raise UnsafeSnippet("assigning to an attribute is not allowed", span.line)
@@ -155,6 +160,13 @@ def set_attribute(recorder: Recorder, owner: Any, name: str, value: Any, span: S
     if is_module(before) and not registered and value is not None:
         reason = f"cannot assign {kind(value)} as the child module {name!r}"
         raise ProgramError(f"{made_by.name}.{name}", (), reason, span)
+    if isinstance(before, Traced) and before.parameter and not (value is None or getattr(value, "parameter", False)):
+        raise ProgramError(
+            f"{made_by.name}.{name}",
+            (),
+            f"cannot assign {kind(value)} as the parameter {name!r}; use nn.Parameter",
+            span,
+        )
     owner.attributes[name] = value
     owner.reads[name] = tuple(recorder.reads)
 
@@ -286,6 +298,8 @@ def module_method(
     if name in _SAME or name in CONVERSIONS:
         convert(interpreter.recorder, instance, name, args, kwargs)
         return instance
+    if name == "zero_grad":
+        return None
     if name == "train":
         mode = kwargs.get("mode", args[0] if args else True)
         set_training(instance, bool(mode))

@@ -70,10 +70,10 @@ def _add(
             root.add_module(path, _module(node.target, node))
             return graph.call_module(path, args, kwargs)
         case "get_attr":
-            owner = node.target.removesuffix(f".{name}")
-            path = f"{owner.rpartition('.')[2].lower()}_{index}"
-            root.add_module(path, _module(owner, node))
-            return graph.get_attr(f"{path}.{name}")
+            prefix, owner, attribute = node.target.split(".", 2)
+            path = f"{owner.lower()}_{index}"
+            root.add_module(path, _module(f"{prefix}.{owner}", node))
+            return graph.get_attr(f"{path}.{attribute}")
         case _ if node.target.startswith("Tensor.") and name in ATTRIBUTES:
             return graph.call_function(getattr, (*args, name))
         case _ if node.target == "operator.setitem":

@@ -190,6 +190,13 @@ class Interpreter:
             text = f"assert {ast.unparse(node.test)}"
             raise ProgramError(text, shapes, "the assertion is false", span_of(node), sources)
 
+    def _raise(self, node: ast.Raise) -> None:
+        if node.exc is None:
+            raise UnsupportedSnippet("raise without an exception is not supported", node.lineno)
+        sources, text = tuple(self.recorder.reads), ast.unparse(node.exc)
+        shapes = tuple([self.recorder.nodes[i].shapes[0] for i in sources])
+        raise ProgramError(f"raise {text}", shapes, "the program raises this here", span_of(node), sources)
+
     def _import(self, node: ast.Import | ast.ImportFrom) -> None:
         for alias in node.names:
             whole = alias.name if isinstance(node, ast.Import) else node.module or ""
@@ -342,7 +349,7 @@ def _bind(function: Function, args: list[Any], kwargs: dict[str, Any], span: Spa
 
 _CONSTRUCTS = {
     "AsyncFunctionDef": "async", "Try": "try", "Global": "global",
-    "Nonlocal": "nonlocal", "Match": "match", "Raise": "raise", "AsyncFor": "async", "AsyncWith": "async",
+    "Nonlocal": "nonlocal", "Match": "match", "AsyncFor": "async", "AsyncWith": "async",
     "TryStar": "try", "TypeAlias": "a type alias",
 }  # fmt: skip
 _HANDLERS: dict[type[ast.stmt], Callable[[Interpreter, Any], None]] = {
@@ -354,6 +361,7 @@ _HANDLERS: dict[type[ast.stmt], Callable[[Interpreter, Any], None]] = {
     ast.For: Interpreter._for,
     ast.While: Interpreter._while,
     ast.Assert: Interpreter._assert,
+    ast.Raise: Interpreter._raise,
     ast.Import: Interpreter._import,
     ast.ImportFrom: Interpreter._import,
     ast.FunctionDef: Interpreter._function,

@@ -6,14 +6,14 @@ import ast
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-import torch
 from torch import nn
 
 from rotbot.errors import UnsafeSnippet, UnsupportedSnippet
 from rotbot.shapes.checks import check_device, refuse_foreign
-from rotbot.shapes.classes import CONVERSIONS, convert, is_module, set_training
+from rotbot.shapes.classes import CONVERSIONS, LISTINGS, convert, is_module, set_training
 from rotbot.shapes.dicts import Ordered, make_dict
-from rotbot.shapes.metadata import ModuleSpec, TensorMeta
+from rotbot.shapes.inventory import parameter
+from rotbot.shapes.metadata import ModuleSpec
 from rotbot.shapes.python_values import PYTHON_ERRORS, bounded, kind, python_reason
 from rotbot.shapes.recorder import ProgramError, Recorder, traced_in
 from rotbot.shapes.recurrent import STACKS
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from rotbot.shapes.interpreter import Interpreter
 
 CONTAINERS = {"nn.Sequential": nn.Sequential, "nn.ModuleList": nn.ModuleList, "nn.ModuleDict": nn.ModuleDict}
-_STATES = frozenset(("eval", "train", "cuda", "cpu", "requires_grad_", *CONVERSIONS))
+_STATES = frozenset(("eval", "train", "cuda", "cpu", "requires_grad_", "zero_grad", "apply", *CONVERSIONS, *LISTINGS))
 _OF_LISTS = frozenset(("append", "extend", "insert"))
 _OF_DICTS = frozenset(("keys", "values", "items", "update", "pop", "clear"))
 _SETTINGS = frozenset(
@@ -174,6 +174,8 @@ def module_state(
     """A method of an ``nn`` module: of all of them, or of a container."""
     if name in CONVERSIONS:
         convert(interpreter.recorder, owner, name, args, kwargs)
+    elif name == "zero_grad":
+        return None
     elif name in ("train", "eval"):
         mode = kwargs.get("mode", args[0] if args else True)
         set_training(owner, name == "train" and bool(mode))
@@ -254,7 +256,9 @@ def module_attribute(recorder: Recorder, owner: Module, name: str, node: ast.exp
     else:
         real = kept_module(owner.spec, "meta")
         if name in real._parameters or name in real._buffers:
-            return _parameter(recorder, owner, name, {**real._parameters, **real._buffers}[name], node)
+            is_buffer = name in real._buffers
+            found = real._buffers[name] if is_buffer else real._parameters[name]
+            return parameter(recorder, owner, name, found, span_of(node), is_buffer)
         if name in _SETTINGS:
             found = getattr(real, name, None)  # of these names alone
             if isinstance(found, (int, float, tuple)):
@@ -268,24 +272,15 @@ def module_attribute(recorder: Recorder, owner: Module, name: str, node: ast.exp
     raise UnsupportedSnippet(f"attribute {name} of {short} is not supported", node.lineno)
 
 
-def _parameter(
-    recorder: Recorder, owner: Module, name: str, real: torch.Tensor | None, node: ast.expr
-) -> Traced | None:
-    key = (name, owner.spec.dtype)
-    if key not in owner.parameters:
-        if real is None:
-            return None
-        meta = TensorMeta(tuple(real.shape), real.stride(), real.dtype)
-        owner.parameters[key] = recorder.parameter(owner.spec, name, meta, span_of(node))
-    return owner.parameters[key]
-
-
-def set_parameter(owner: Module, name: str, value: Any, span: Span) -> None:
+def set_parameter(recorder: Recorder, owner: Module, name: str, value: Any, span: Span) -> None:
     """``owner.name = value`` where that is one of its own parameters, as in ``head.weight = embedding.weight``."""
     real = None if owner.children is not None else kept_module(owner.spec, "meta")
     if real is None or name not in real._parameters or not (value is None or isinstance(value, Traced)):
         raise UnsafeSnippet("assigning to an attribute of a module is allowed for parameters only", span.line)
     had = real._parameters[name]
+    if isinstance(value, Traced) and not value.parameter:
+        reason = f"expected an nn.Parameter for {name!r}, got a tensor"
+        raise recorder.failure(f"{owner.spec.name.removeprefix('nn.')}.{name}", value, reason, span)
     if value is not None and (had is None or tuple(had.shape) != value.meta.shape):
         raise UnsupportedSnippet(f"assigning {name} of another shape than it had is not supported", span.line)
     owner.parameters[name, owner.spec.dtype] = value

@@ -120,6 +120,7 @@ def kind(value: Any) -> str:
         "Method": "a method",
         "Annotation": "a type",
         "Device": "a device",
+        "Training": "an optimizer",
         "dict": "a dict",
         "Ordered": "a dict",
         "dict_keys": "the keys of a dict",

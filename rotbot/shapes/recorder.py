@@ -50,13 +50,16 @@ class Recorder:
         self.uses.append(())
         return Traced(meta, len(self.nodes) - 1)
 
-    def parameter(self, module: ModuleSpec, name: str, meta: TensorMeta, span: Span) -> Traced:
-        """Record a parameter or buffer of an inline module: a value that is there, like an argument, hence no step."""
+    def parameter(self, module: ModuleSpec, name: str, meta: TensorMeta, span: Span, is_buffer: bool) -> Traced:
+        """Record a parameter or buffer of an inline module: a value that is there, like an argument, hence no step.
+
+        ``name`` has dots where it belongs to a module in this one.
+        """
         made = (to_refs(module.args), to_refs(module.kwargs), to_refs(module.dtype))
         target, dtypes = f"{module.name}.{name}", (DTYPE_NAMES[meta.dtype],)
         reads = tuple(self.reads)
         node = Node("get_attr", target, shapes=(meta.shape,), dtypes=dtypes, span=span, module=made, reads=reads)
-        return Traced(meta, self._append(node, ()))
+        return Traced(meta, self._append(node, ()), parameter=not is_buffer)
 
     def call(
         self,

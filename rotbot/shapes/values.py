@@ -16,19 +16,22 @@ class Traced:
     """A tensor of the program: its metadata and the node that made it. In-place operations change both.
 
     ``twins`` are the values that are the same tensor by another node (``x.contiguous()`` of a contiguous ``x``), this
-    one among them; None where there are no others.
+    one among them; None where there are no others. ``parameter`` says whether it is an ``nn.Parameter``, ``trainable``
+    whether that still wants a gradient.
     """
 
     meta: TensorMeta
     node: int
     path: tuple[int, ...] = ()
     twins: list[Traced] | None = None
+    parameter: bool = False
+    trainable: bool = False
 
-    def twin(self, node: int, path: tuple[int, ...]) -> Traced:
+    def twin(self, node: int, path: tuple[int, ...], parameter: bool = False) -> Traced:
         """The same tensor as another node's result."""
         if self.twins is None:
             self.twins = [self]
-        self.twins.append(Traced(self.meta, node, path, self.twins))
+        self.twins.append(Traced(self.meta, node, path, self.twins, parameter, parameter))
         return self.twins[-1]
 
     def overwrite(self, meta: TensorMeta, node: int, path: tuple[int, ...] = ()) -> None:
@@ -85,6 +88,7 @@ class Module:
     spec: ModuleSpec
     children: list[Any] | dict[str, Any] | None = None
     names: tuple[str, ...] = ()
+    trainable: bool = True
     parameters: dict[tuple[str, Any], Any] = field(default_factory=dict[tuple[str, Any], Any])
     """Its own that the program has read or replaced, by name and the dtype that they then had."""
 
@@ -241,6 +245,13 @@ class Device:
 @dataclass(frozen=True, slots=True)
 class NoOp:
     """A call without effect on shapes: ``torch.manual_seed``, ``torch.no_grad``."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """An optimizer, a scheduler, or what else trains: nothing that it does changes a shape."""
 
     name: str
 

@@ -216,8 +216,8 @@ REFUSED = {
     "class A(nn.Module, nn.Module): pass": (UnsupportedSnippet, "derives from nn.Module"),
     "class A(nn.Module, metaclass=M): pass": (UnsafeSnippet, "a metaclass"),
     "@torch.no_grad()\nclass A(nn.Module): pass": (UnsafeSnippet, "decorators are not allowed"),
-    "class A(nn.Module):\n    @property\n"
-    "    def f(self): return 1": (UnsafeSnippet, "line 2: decorators|line 3: decor"),
+    "class A(nn.Module):\n    @torch.jit.export\n"
+    "    def f(self): return 1": (UnsafeSnippet, "torch.jit is not among"),
     "class A(nn.Module):\n    def __call__(self, x): return x": (UnsafeSnippet, "defining __call__ is not allowed"),
     "class A(nn.Module):\n    def __getattr__(self, x): return x": (UnsafeSnippet, "defining __getattr__"),
     "class A(nn.Module):\n    __slots__ = ()": (UnsafeSnippet, "defining __slots__ is not allowed"),

@@ -279,7 +279,7 @@ UNSUPPORTED = [
     ("r = nn.Linear(4, 5).forward", 1, ("forward of Linear",)),
     ("r = f'{x}'", 1, ("f-string",)),
     ("r = x.view(int(f'{24:>100}'))", 1, ("f-string",)),
-    ("raise ValueError", 1, ("raise",)),
+    ("raise", 1, ("raise", "exception")),
     ("return x", 1, ("return",)),
     ("r = nn.Parameter()", 1, ("nn.Parameter", "got None")),
     ("r = nn.Parameter(3)", 1, ("nn.Parameter", "type int")),
