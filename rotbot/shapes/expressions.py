@@ -208,6 +208,8 @@ class Expressions:
             owner = owner.children
         if isinstance(owner, dict):
             index = self.key(index, node.slice)
+        elif isinstance(owner, VIEWS):
+            raise self.recorder.failure("index", list(owner), f"{kind(owner)} cannot be indexed", span_of(node))
         elif not isinstance(owner, (list, tuple, range, str)):
             raise UnsupportedSnippet(f"indexing {kind(owner)} is not supported", node.lineno)
         return self._item(owner, index, node)

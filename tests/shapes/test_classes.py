@@ -1,4 +1,4 @@
-"""Classes that derive from ``nn.Module``, interpreted, against the same text run by Python and torch."""
+"""Classes, most of them ``nn.Module``s, interpreted, against the same text run by Python and torch."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import rotbot
 from rotbot.errors import SnippetError, UnsafeSnippet, UnsupportedSnippet
 from rotbot.shapes.source import free_names
 from tests.shapes import eager
+from tests.shapes.models import PROGRAMS as MODELS
+from tests.shapes.snippets import ARGS as SNIPPET_ARGS
 
 MLP = """
 class MLP(nn.Module):
@@ -206,7 +208,7 @@ REFUSED = {
     "class A:\n    @property\n    def n(self): return 1\ny = A.n": (UnsupportedSnippet, "of an instance only"),
     "class A:\n    @property\n    @staticmethod\n    def n(): return 1": (UnsafeSnippet, "decorators are not allowed"),
     "class A:\n    n = 1\nA.n = 2": (UnsafeSnippet, "assigning to an attribute is not allowed"),
-    "class A:\n    n = 1\ny = A() + x": (UnsupportedSnippet, "an object of the class A"),
+    "class A:\n    n = 1\ny = torch.relu(A())": (UnsupportedSnippet, "an object of the class A as an argument"),
     "from dataclasses import dataclass\n@dataclass(slots=x)\nclass A: pass": (UnsupportedSnippet, "the option slots"),
     "from dataclasses import dataclass\n@dataclass(kw_only=True)\nclass A: pass": (UnsupportedSnippet, "kw_only"),
     "from dataclasses import dataclass\n@dataclass\nclass A(nn.Module): pass": (UnsupportedSnippet, "a dataclass that"),
@@ -258,3 +260,14 @@ def test_what_is_refused_and_why(code: str) -> None:
         rotbot.trace(code, {"x": [2]})
     assert type(caught.value) is kind
     assert any(part in str(caught.value) for part in words.split("|")), str(caught.value)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_whole_programs_have_the_shapes_of_running_them(name: str) -> None:
+    code = MODELS[name]
+    args = {key: SNIPPET_ARGS[key] for key in free_names(code) if key in SNIPPET_ARGS}
+    ran = eager.run(code, args)
+    wanted = {key: eager.flat(eager.shapes(value)) for key, value in ran.items() if eager.shapes(value) is not None}
+    assert wanted
+    for target, shapes in wanted.items():
+        assert eager.flat(_listed(rotbot.trace(code, args, target).final)) == shapes, target
