@@ -507,6 +507,40 @@ def f(**globals): return globals()\ny = f(os=1)
 f = lambda **k: k.__class__\ny = f()
 y = (lambda **k: open)(a=1)
 y = print(**{'file': open('CANARY', 'w')})
+class P:\n    @property\n    def n(self): return open('CANARY', 'w')\ny = P().n
+class P:\n    def __call__(self): return self.__class__\ny = P()()
+class P:\n    def __init_subclass__(cls): pass
+class P:\n    def __class_getitem__(cls, i): return i
+class P:\n    def __del__(self): pass
+class P:\n    @classmethod\n    def f(cls): return cls.__subclasses__()\ny = P.f()
+class P(object): pass\ny = P.__mro__
+class P: pass\ny = P().__dict__
+class P: pass\nP().__class__ = nn.ReLU
+class P(type): pass
+class P(Exception): pass
+class P(torch.autograd.Function): pass
+from dataclasses import dataclass\n@dataclass\nclass C:\n    a: open('CANARY', 'w') = 1\ny = C().__class__
+from dataclasses import dataclass\n@dataclass\nclass C:\n    a: int = open('CANARY', 'w')
+from dataclasses import field\ny = field(default_factory=open)
+from dataclasses import dataclass, field\n@dataclass\nclass C:\n    a: int = field(default_factory=lambda: open('CANARY', 'w'))\ny = C()
+from dataclasses import make_dataclass
+from dataclasses import dataclass\n@dataclass(eq=open)\nclass C: pass
+from dataclasses import dataclass as d\n@d\n@d\nclass C: pass
+import dataclasses\ny = dataclasses.sys
+import dataclasses\ny = dataclasses.dataclass.__globals__
+y = torch.optim.sys
+y = torch.optim.Adam.__init__
+y = torch.optim.Adam([x]).state_dict()
+y = torch.optim.Optimizer
+y = torch.optim.lr_scheduler.types
+import torch.optim.adam
+from torch.nn.utils import parametrize
+y = torch.nn.utils.rnn.torch
+y = nn.Linear(2, 3).parameters().__class__
+y = list(nn.Linear(2, 3).named_parameters())[0][1].__class__
+y = list(nn.Linear(2, 3).modules())[0]._modules
+y = nn.Linear(2, 3).apply(open)
+y = list(filter(None, open))
 """
 
 BOMBS = r"""
@@ -899,6 +933,23 @@ d = {}\nfor a in range(4000): d.setdefault(a, []).append(d)
 d = {a: [] for a in range(2000)}\nfor a in range(3000): d[0] = []
 d = {}\nfor a in range(4000): d = {**d, a: d}
 y = [{'a': [1]} for a in range(4000)]\nfor b in range(4000): y[0] = {'a': [b]}
+class P:\n    @property\n    def n(self): return self.n\ny = P().n
+class P:\n    def __call__(self): return self()\ny = P()()
+class P:\n    def __init__(self): self.p = P()\ny = P()
+from dataclasses import dataclass, field\n@dataclass\nclass C:\n    a: list = field(default_factory=lambda: C())\ny = C()
+s = nn.Sequential(nn.Linear(2, 3))\nfor a in range(40): s = nn.Sequential(s, s)\ny = torch.zeros(len(list(s.parameters())), len(list(s.modules())))
+s = nn.ReLU()\nfor a in range(4000): s = nn.Sequential(s)\ny = torch.zeros(len(list(s.modules())))
+s = nn.ReLU()\nfor a in range(4000): s = nn.Sequential(s)\ny = s.half().eval().requires_grad_(False)(x)
+s = nn.ModuleDict()\ns['s'] = s\ny = list(s.named_parameters())
+l = nn.ModuleList([nn.Linear(2, 3) for a in range(2000)])\ny = torch.zeros(sum(p.numel() for p in l.parameters()))
+e = nn.TransformerEncoder(nn.TransformerEncoderLayer(8, 2), 64)\ny = [p.mT for p in e.parameters()]
+class P: pass\np = P()\nfor a in range(4000): p.a = [p]\ny = x
+class P: pass\np = P()\np.p = p\ny = [p]\nfor a in range(99): y = [y, p]
+y = torch.nn.utils.rnn.pad_sequence([big] * 4000)
+y = torch.nn.utils.rnn.pad_sequence([big, huge])
+y = torch.nn.utils.rnn.pad_sequence([torch.zeros(2**22), torch.zeros(1)])
+y = torch.nn.utils.rnn.pad_sequence([x] * 4000)
+raise ValueError('a' * 10**9)
 """
 
 LONG_ESCAPES = [

@@ -92,7 +92,8 @@ def _run(kind: str, code: str) -> Row:
 
 MISTAKES = {
     "y = x + torch", "class torch(nn.Module): pass\ny = torch().os", "class F(nn.Module): pass\ny = F().importlib",
-    "y = x.𝓬𝓵𝓪𝓼𝓼", "raise SystemExit(0)", "raise ValueError(x)", "y = [z for open in range(2) for z in open]",
+    "y = x.𝓬𝓵𝓪𝓼𝓼", "y = [z for open in range(2) for z in open]", "raise SystemExit(0)", "raise ValueError(x)",
+    "y = x.backward()", "nn.Linear(3, 4).weight = x",
 }  # fmt: skip
 """Escapes that Python itself would reject, and the trace says so."""
 
