@@ -522,7 +522,7 @@ class P(torch.autograd.Function): pass
 from dataclasses import dataclass\n@dataclass\nclass C:\n    a: open('CANARY', 'w') = 1\ny = C().__class__
 from dataclasses import dataclass\n@dataclass\nclass C:\n    a: int = open('CANARY', 'w')
 from dataclasses import field\ny = field(default_factory=open)
-from dataclasses import dataclass, field\n@dataclass\nclass C:\n    a: int = field(default_factory=lambda: open('CANARY', 'w'))\ny = C()
+from dataclasses import field, dataclass as d\n@d\nclass C:\n    a: int = field(default_factory=open)\ny = C()
 from dataclasses import make_dataclass
 from dataclasses import dataclass\n@dataclass(eq=open)\nclass C: pass
 from dataclasses import dataclass as d\n@d\n@d\nclass C: pass
@@ -936,8 +936,8 @@ y = [{'a': [1]} for a in range(4000)]\nfor b in range(4000): y[0] = {'a': [b]}
 class P:\n    @property\n    def n(self): return self.n\ny = P().n
 class P:\n    def __call__(self): return self()\ny = P()()
 class P:\n    def __init__(self): self.p = P()\ny = P()
-from dataclasses import dataclass, field\n@dataclass\nclass C:\n    a: list = field(default_factory=lambda: C())\ny = C()
-s = nn.Sequential(nn.Linear(2, 3))\nfor a in range(40): s = nn.Sequential(s, s)\ny = torch.zeros(len(list(s.parameters())), len(list(s.modules())))
+from dataclasses import dataclass, field\n@dataclass\nclass C:\n    a: int = field(default_factory=lambda: C())\ny = C()
+s = nn.Sequential(nn.Linear(2, 3))\nfor a in range(40): s = nn.Sequential(s, s)\ny = [*s.parameters()]
 s = nn.ReLU()\nfor a in range(4000): s = nn.Sequential(s)\ny = torch.zeros(len(list(s.modules())))
 s = nn.ReLU()\nfor a in range(4000): s = nn.Sequential(s)\ny = s.half().eval().requires_grad_(False)(x)
 s = nn.ModuleDict()\ns['s'] = s\ny = list(s.named_parameters())
