@@ -141,8 +141,8 @@ MaxUnpool3d Mish MSELoss MultiheadAttention MultiLabelMarginLoss MultiLabelSoftM
 PairwiseDistance PixelShuffle PixelUnshuffle PoissonNLLLoss PReLU ReflectionPad1d ReflectionPad2d ReflectionPad3d ReLU
 ReLU6 ReplicationPad1d ReplicationPad2d ReplicationPad3d RMSNorm RNN RNNCell RReLU SELU Sigmoid SiLU SmoothL1Loss
 SoftMarginLoss Softmax Softmax2d Softmin Softplus Softshrink Softsign Tanh Tanhshrink Threshold Transformer
-TransformerDecoderLayer TransformerEncoderLayer TripletMarginLoss Unflatten Unfold Upsample UpsamplingBilinear2d
-UpsamplingNearest2d ZeroPad1d ZeroPad2d ZeroPad3d
+TransformerDecoder TransformerDecoderLayer TransformerEncoder TransformerEncoderLayer TripletMarginLoss Unflatten Unfold
+Upsample UpsamplingBilinear2d UpsamplingNearest2d ZeroPad1d ZeroPad2d ZeroPad3d
 """
 
 _DTYPES = """
@@ -194,6 +194,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     **_table("Tensor", torch.Tensor, _METHOD_ONLY.split()),
     **_table("Tensor", torch.Tensor, [f"{name}_" for name in _INPLACE.split()]),
     **{f"Tensor.{name}": operator.attrgetter(name) for name in ("T", "mT", "H", "mH", "real", "imag", "data")},
+    "torch.nn.utils.rnn.pad_sequence": nn.utils.rnn.pad_sequence,
     "Tensor.cpu": _identity,
     "Tensor.cuda": _identity,
     "Tensor.requires_grad_": _identity,
@@ -237,14 +238,21 @@ NAMESPACES: dict[str, str] = {
     "torch.special": "torch.special",
     "torch.nn": "torch.nn",
     "torch.nn.functional": "torch.nn.functional",
-    "torch.nn.init": "torch.nn.init",
+    **{name: name for name in ("torch.nn.init", "torch.nn.utils", "torch.nn.utils.rnn")},
+    **{name: name for name in ("torch.optim", "torch.optim.lr_scheduler")},
     "torch.functional": "torch",
     "torch.cuda": "torch.cuda",
     "torch.Tensor": "Tensor",
 }
 """Namespaces reachable from ``torch`` by attribute, and the prefix their names have in the tables."""
 
-IMPORTS: dict[str, str] = {"torch": "torch", "math": "math", **NAMESPACES}
+IMPORTS: dict[str, str] = {
+    "torch": "torch",
+    "math": "math",
+    "collections": "collections",
+    "dataclasses": "dataclasses",
+    **NAMESPACES,
+}
 """Modules a snippet may import, and their prefix."""
 
 ANNOTATIONS = frozenset(("typing", "typing_extensions", "collections.abc", "__future__"))

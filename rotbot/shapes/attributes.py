@@ -10,10 +10,10 @@ import torch
 
 from rotbot.errors import UnsafeSnippet, UnsupportedSnippet
 from rotbot.shapes import allowlist, python_values
-from rotbot.shapes.classes import CONVERSIONS, attribute_of
+from rotbot.shapes.classes import attribute_of
+from rotbot.shapes.modules import CONTAINERS, module_attribute
 from rotbot.shapes.python_values import kind
 from rotbot.shapes.recorder import Recorder
-from rotbot.shapes.running import kept_module
 from rotbot.shapes.source import span_of
 from rotbot.shapes.values import (
     Builtin,
@@ -29,28 +29,34 @@ from rotbot.shapes.values import (
     Operation,
     Super,
     Traced,
+    Training,
     UserClass,
 )
 
 _VALUE_PROPERTIES = frozenset(("shape", "ndim", "dtype", "device", "requires_grad", "is_cuda", "nbytes", "itemsize"))
 _NO_OPS = frozenset(("no_grad", "inference_mode", "enable_grad", "manual_seed"))
-_CONTAINERS = ("Sequential", "ModuleList", "Module")
-_INITIALIZERS = frozenset("uniform_ normal_ trunc_normal_ constant_ ones_ zeros_".split())
-"""Functions of ``nn.init`` that take a tensor of any shape and leave its shape alone."""
-_SETTINGS = frozenset(
-    "in_features out_features num_embeddings embedding_dim in_channels out_channels kernel_size stride padding "
-    "dilation groups hidden_size input_size num_layers bidirectional batch_first num_heads head_dim embed_dim "
-    "normalized_shape num_features num_groups num_channels eps".split()
+INITIALIZERS = frozenset(
+    "uniform_ normal_ trunc_normal_ constant_ ones_ zeros_ xavier_uniform_ xavier_normal_ kaiming_uniform_ "
+    "kaiming_normal_ orthogonal_ sparse_".split()
 )
-"""Plain numbers that ``nn`` modules keep of their constructors' arguments."""
+"""Functions of ``nn.init`` that leave the shape of their tensor alone."""
 _BUILTINS = frozenset(
-    ("torch.device", "torch.Size", "torch.nn.Parameter", "torch.finfo", "torch.iinfo", "torch.cuda.is_available")
+    "torch.device torch.Size torch.nn.Parameter torch.finfo torch.iinfo torch.cuda.is_available "
+    "collections.OrderedDict dataclasses.dataclass dataclasses.field".split()
 )
 _LIMITS = frozenset("min max eps tiny smallest_normal resolution bits".split())
 _TENSOR_QUERIES = frozenset(
     "size dim ndimension numel nelement stride element_size is_floating_point is_complex is_contiguous get_device "
-    "is_signed".split()
+    "is_signed backward".split()
 )
+_TRAINING = frozenset(
+    "torch.optim.SGD torch.optim.Adam torch.optim.AdamW torch.optim.Adagrad torch.optim.RMSprop torch.optim.NAdam "
+    "torch.optim.RAdam torch.optim.Adamax torch.optim.lr_scheduler.StepLR torch.optim.lr_scheduler.MultiStepLR "
+    "torch.optim.lr_scheduler.LambdaLR torch.optim.lr_scheduler.ExponentialLR torch.optim.lr_scheduler.OneCycleLR "
+    "torch.optim.lr_scheduler.CosineAnnealingLR torch.optim.lr_scheduler.LinearLR torch.nn.utils.clip_grad_norm_ "
+    "torch.nn.utils.clip_grad_value_".split()
+)
+"""What trains a module and changes no shape. Its arguments are not looked at."""
 
 
 def attribute(recorder: Recorder, owner: Any, name: str, node: ast.expr) -> Any:
@@ -66,42 +72,32 @@ def attribute(recorder: Recorder, owner: Any, name: str, node: ast.expr) -> Any:
         return _of_namespace(owner, name, node)
     if isinstance(owner, FieldTuple) and name in owner.names:
         return owner[owner.names.index(name)]
-    if isinstance(owner, (list, tuple)):
-        table = python_values.LIST_METHODS if isinstance(owner, list) else python_values.TUPLE_METHODS
-        if name in table or (name == "numel" and isinstance(owner, tuple)):
-            return Method(owner, name)
+    if name in python_values.methods(owner) or (name == "numel" and isinstance(owner, tuple)):
+        return Method(owner, name)
     if isinstance(owner, (Instance, UserClass, Super)):
         return attribute_of(recorder, owner, name, span_of(node))
-    if isinstance(owner, (Module, Device)):
-        return _of_module(owner, name, node)
+    if isinstance(owner, Module):
+        return module_attribute(recorder, owner, name, node)
+    if isinstance(owner, Training) and name in ("step", "zero_grad"):
+        return NoOp(name)
+    if isinstance(owner, Device):
+        if name in ("type", "index"):
+            return "cpu" if name == "type" else None
+        raise UnsupportedSnippet(f"attribute {name} of a device is not supported", node.lineno)
+    if isinstance(owner, ModuleClass) and (owner.name, name) == ("nn.Transformer", "generate_square_subsequent_mask"):
+        return Builtin(f"{owner.name}.{name}")
     if isinstance(owner, NumberLimits) and name in _LIMITS:
         info = torch.finfo if owner.dtype.is_floating_point or owner.dtype.is_complex else torch.iinfo
         if (found := getattr(info(owner.dtype), name, None)) is not None:  # of these names alone
             return found
     if isinstance(owner, torch.dtype) and name in ("is_floating_point", "is_complex", "itemsize"):
         return operator.attrgetter(name)(owner)
-    if isinstance(owner, (int, float, str, list, tuple, FieldTuple)) or owner is None:
+    if isinstance(owner, (int, float, str, list, tuple, dict, FieldTuple)) or owner is None:
         if name in dir(type(owner)) or name.startswith(("gi_", "f_")):
             raise UnsupportedSnippet(f"{type(owner).__name__}.{name} is not supported", node.lineno)
         what = "tuple" if isinstance(owner, tuple) else type(owner).__name__
         raise recorder.failure(name, owner, f"{what} has no attribute {name!r}", span_of(node))
     raise UnsafeSnippet(f"attribute {name} of {kind(owner)} is not allowed", node.lineno)
-
-
-def _of_module(owner: Any, name: str, node: ast.expr) -> Any:
-    if isinstance(owner, Module) and name in ("eval", "train", "cuda", "cpu", *CONVERSIONS):
-        return Method(owner, name)
-    if isinstance(owner, Module) and owner.spec.name == "nn.ModuleList" and name in ("append", "extend"):
-        return Method(owner, name)
-    if isinstance(owner, Module) and name == "training":
-        return owner.spec.training
-    if isinstance(owner, Module) and owner.children is None and name in _SETTINGS:
-        found = getattr(kept_module(owner.spec, "meta"), name, None)  # of these names alone
-        if isinstance(found, (int, float, tuple)):
-            return found
-    if isinstance(owner, Device) and name in ("type", "index"):
-        return "cpu" if name == "type" else None
-    raise UnsupportedSnippet(f"attribute {name} of {kind(owner)} is not supported", node.lineno)
 
 
 def _of_tensor(recorder: Recorder, owner: Traced, name: str, node: ast.expr) -> Any:
@@ -129,6 +125,8 @@ def _property(recorder: Recorder, owner: Traced, name: str) -> Any:
             return Device()
         case "itemsize":
             return meta.dtype.itemsize
+        case "requires_grad":
+            return owner.trainable
         case "nbytes":
             return meta.dtype.itemsize * meta.numel()
         case _:
@@ -143,10 +141,14 @@ def _of_namespace(owner: Namespace, name: str, node: ast.expr) -> Any:
         return allowlist.CONSTANTS[qualified]
     if qualified in allowlist.NAMESPACES:
         return Namespace(allowlist.NAMESPACES[qualified])
-    if owner.prefix == "torch.nn" and (f"nn.{name}" in allowlist.MODULES or name in _CONTAINERS):
+    if owner.prefix == "torch.nn" and (
+        f"nn.{name}" in allowlist.MODULES or f"nn.{name}" in CONTAINERS or name == "Module"
+    ):
         return ModuleClass(f"nn.{name}")
-    if (owner.prefix == "torch" and name in _NO_OPS) or (owner.prefix == "torch.nn.init" and name in _INITIALIZERS):
+    if (owner.prefix == "torch" and name in _NO_OPS) or (owner.prefix == "torch.nn.init" and name in INITIALIZERS):
         return NoOp(name)
+    if qualified in _TRAINING:
+        return Training(name)
     if qualified in _BUILTINS or (owner.prefix == "math" and name in python_values.MATH):
         return Builtin(qualified)
     if owner.prefix == "math":

@@ -32,7 +32,8 @@ _MANY_OPERANDS = frozenset("einsum block_diag cartesian_prod broadcast_tensors m
 _MAX_OPERANDS = 64
 
 _LAYERED: dict[str, int] = {
-    "LSTM": 2, "GRU": 2, "RNN": 2, "Transformer": 2, "TransformerEncoderLayer": 0, "TransformerDecoderLayer": 0,
+    "LSTM": 2, "GRU": 2, "RNN": 2, "Transformer": 2, "TransformerEncoder": 1, "TransformerDecoder": 1,
+    "TransformerEncoderLayer": 0, "TransformerDecoderLayer": 0,
 }  # fmt: skip
 """Modules built of layers, and the position of the first argument that counts them (0: none does)."""
 _MAX_LAYERS = 64

@@ -11,26 +11,31 @@ import torch
 
 from rotbot.errors import UnsafeSnippet, UnsupportedSnippet
 from rotbot.shapes import allowlist, python_values
+from rotbot.shapes.attributes import INITIALIZERS
+from rotbot.shapes.builtin_calls import call_builtin
+from rotbot.shapes.checks import check_device, refuse_foreign
 from rotbot.shapes.classes import (
-    CONVERSIONS,
+    LISTINGS,
+    call_class_method,
     call_instance,
     call_method,
     call_super,
     construct,
-    convert,
     initialize,
     module_method,
-    set_training,
 )
-from rotbot.shapes.metadata import ModuleSpec, TensorMeta
-from rotbot.shapes.operators import binary
-from rotbot.shapes.python_values import PYTHON_ERRORS, bounded, kind
+from rotbot.shapes.inventory import listing, set_trainable
+from rotbot.shapes.metadata import TensorMeta
+from rotbot.shapes.modules import call_module, construct_module, module_state
+from rotbot.shapes.python_values import PYTHON_ERRORS, bounded, grown, kind, python_reason
 from rotbot.shapes.recorder import ProgramError, traced_in
-from rotbot.shapes.rejected import count, dtype_name
+from rotbot.shapes.rejected import count
 from rotbot.shapes.source import span_of
+from rotbot.shapes.text import render_shape
 from rotbot.shapes.values import (
     BoundMethod,
     Builtin,
+    ClassMethod,
     Device,
     Function,
     Instance,
@@ -38,20 +43,22 @@ from rotbot.shapes.values import (
     Module,
     ModuleClass,
     ModuleInit,
-    Namespace,
     NoOp,
-    NumberLimits,
     Operation,
     SuperName,
     Traced,
+    Training,
     UserClass,
 )
 
 if TYPE_CHECKING:
     from rotbot.shapes.interpreter import Interpreter
 
-_PLAIN_KINDS = frozenset((*python_values.PLAIN, torch.dtype, torch.memory_format, torch.layout)) - {tuple, list}
-_FUNCTIONS = (Function, Operation, Method, Builtin, Namespace, ModuleClass, UserClass, BoundMethod, SuperName)
+_CHANGING = frozenset("append extend insert pop popitem update setdefault".split())
+_LEAST_DIMS: dict[str, int] = dict.fromkeys(
+    "xavier_uniform_ xavier_normal_ kaiming_uniform_ kaiming_normal_ orthogonal_ sparse_".split(), 2
+)
+"""Dimensions that functions of ``nn.init`` ask for."""
 _DEVICE_METHODS = frozenset("to cuda cpu new_zeros new_ones new_empty new_empty_strided new_full new_tensor".split())
 
 
@@ -71,12 +78,12 @@ def _operation(
     if "out" in kwargs:
         raise UnsafeSnippet(f"{name}: the argument out= is not allowed", node.lineno)
     if "device" in kwargs:
-        _check_device(kwargs.pop("device"), node)
+        check_device(interpreter.recorder, kwargs.pop("device"), node)
     for ignored in ("pin_memory", "generator"):
         if kwargs.pop(ignored, None):
             raise UnsafeSnippet(f"{name}: the argument {ignored}= is not allowed", node.lineno)
     refuse_value_dependent(name, args, kwargs, node)
-    _refuse_foreign((args, kwargs), name, node)
+    refuse_foreign(interpreter.recorder, (*args, *kwargs.values()), name, node)
     return interpreter.recorder.call(target, tuple(args), kwargs, span_of(node))
 
 
@@ -84,11 +91,18 @@ def _method(interpreter: Interpreter, method: Method, args: list[Any], kwargs: d
     owner, name = method.owner, method.name
     if owner.__class__ is Traced:
         return _tensor_method(interpreter, owner, name, args, kwargs, node)
+    if name in LISTINGS and isinstance(owner, (Module, Instance)):
+        if args or kwargs:
+            raise UnsupportedSnippet(f"{name} is supported without arguments", node.lineno)
+        return bounded(listing(interpreter.recorder, owner, name, span_of(node)))
+    if name == "requires_grad_" and isinstance(owner, (Module, Instance)):
+        set_trainable(owner, bool(args[0] if args else kwargs.get("requires_grad", True)))
+        return owner
     if isinstance(owner, Module):
-        return _module_method(interpreter, owner, name, args, kwargs, node)
+        return module_state(interpreter, owner, name, args, kwargs, node)
     if isinstance(owner, Instance):
         return module_method(interpreter, owner, name, args, kwargs, node)
-    return _sequence_method(owner, name, args, kwargs, node)
+    return _plain_method(interpreter, owner, name, args, kwargs, node)
 
 
 def refuse_value_dependent(name: str, args: list[Any], kwargs: dict[str, Any], node: ast.Call) -> None:
@@ -109,27 +123,6 @@ def refuse_value_dependent(name: str, args: list[Any], kwargs: dict[str, Any], n
         raise UnsupportedSnippet(f"{name}: the result depends on {why}, not only on shapes", node.lineno)
 
 
-def _check_device(device: Any, node: ast.Call) -> None:
-    if not (device is None or isinstance(device, (Device, str, int))):
-        raise UnsupportedSnippet(f"a device given as {kind(device)} is not supported", node.lineno)
-
-
-def _refuse_foreign(value: Any, name: str, node: ast.Call) -> None:
-    """Only tensors and plain values may reach torch: no functions, modules or classes."""
-    kind_of = value.__class__
-    if kind_of is Traced or kind_of in _PLAIN_KINDS:
-        return
-    if isinstance(value, (tuple, list)):
-        for item in value:
-            if item.__class__ is not Traced:
-                _refuse_foreign(item, name, node)
-    elif kind_of is dict:
-        for item in value.values():
-            _refuse_foreign(item, name, node)
-    else:
-        raise UnsupportedSnippet(f"{name}: {kind(value)} as an argument is not supported", node.lineno)
-
-
 def _tensor_method(
     interpreter: Interpreter, owner: Traced, name: str, args: list[Any], kwargs: dict[str, Any], node: ast.Call
 ) -> Any:
@@ -137,25 +130,44 @@ def _tensor_method(
         name.startswith("is_") and name in ("is_floating_point", "is_complex", "is_contiguous", "is_signed")
     ):
         return _query(interpreter, owner, name, args, kwargs, node)
+    if name == "backward":
+        return _backward(interpreter, owner, args, kwargs, node)
     refuse_value_dependent(name, [owner, *args], kwargs, node)
     if name in _DEVICE_METHODS:
         if "device" in kwargs:
-            _check_device(kwargs.pop("device"), node)
+            check_device(interpreter.recorder, kwargs.pop("device"), node)
         if name == "to":
+            for given in args:
+                if isinstance(given, str):
+                    check_device(interpreter.recorder, given, node)
             args = [a for a in args if not isinstance(a, (Device, str))]
             kwargs.pop("non_blocking", None)
             if not args and not kwargs:
                 name = "cpu"
         elif name in ("cuda", "cpu"):
             args, kwargs = [], {}
+    if name == "requires_grad_":
+        owner.trainable = owner.parameter and bool(args[0] if args else kwargs.get("requires_grad", True))
     if name == "type" and not (len(args) == 1 and isinstance(args[0], torch.dtype)):
         raise UnsupportedSnippet("type() is supported with a dtype only", node.lineno)
     if "out" in kwargs or "generator" in kwargs:
         raise UnsafeSnippet(
             f"{name}: the argument {'out' if 'out' in kwargs else 'generator'}= is not allowed", node.lineno
         )
-    _refuse_foreign((args, kwargs), name, node)
+    refuse_foreign(interpreter.recorder, (*args, *kwargs.values()), name, node)
     return interpreter.recorder.call(f"Tensor.{name}", (owner, *args), kwargs, span_of(node), "call_method")
+
+
+def _backward(interpreter: Interpreter, owner: Traced, args: list[Any], kwargs: dict[str, Any], node: ast.Call) -> None:
+    """Gradients have the shapes of what they are of, so there is nothing to record; but torch may reject the call."""
+    shape = owner.meta.shape
+    gradient = kwargs.get("gradient", args[0] if args else None)
+    if gradient is None and owner.meta.numel() != 1:
+        reason = f"expected a scalar, got {render_shape(shape)}"
+        raise interpreter.recorder.failure("backward", owner, reason, span_of(node))
+    if isinstance(gradient, Traced) and gradient.meta.shape != shape:
+        reason = f"shapes {render_shape(shape)} and {render_shape(gradient.meta.shape)} differ"
+        raise interpreter.recorder.failure("backward", (owner, gradient), reason, span_of(node))
 
 
 def _query(
@@ -185,166 +197,24 @@ def _query(
     return answers[name]
 
 
-def _module_method(
-    interpreter: Interpreter, owner: Module, name: str, args: list[Any], kwargs: dict[str, Any], node: ast.Call
-) -> Module:
-    if name in CONVERSIONS:
-        convert(interpreter.recorder, owner, name, args, kwargs)
-    elif name in ("train", "eval"):
-        set_training(owner, name == "train" and bool(args[0] if args else True))
-    elif name in ("append", "extend"):
-        assert owner.children is not None, "only containers have these methods"
-        new = interpreter.expressions.iterate(args[0], node) if args and name == "extend" else args
-        owner.children += bounded(_modules(new, owner.spec.name, node))
-    return owner
-
-
-def _modules(values: list[Any], name: str, node: ast.Call) -> list[Any]:
-    if not all(isinstance(value, (Module, Instance)) for value in values):
-        raise UnsupportedSnippet(f"{name} takes modules", node.lineno)
-    return values
-
-
-def _sequence_method(owner: Any, name: str, args: list[Any], kwargs: dict[str, Any], node: ast.Call) -> Any:
+def _plain_method(
+    interpreter: Interpreter, owner: Any, name: str, args: list[Any], kwargs: dict[str, Any], node: ast.Call
+) -> Any:
+    """A method of a list, tuple, string or dict."""
     if name == "numel":
         return math.prod(owner)
-    table = python_values.LIST_METHODS if isinstance(owner, list) else python_values.TUPLE_METHODS
     if name in ("index", "count") and any(traced_in((owner, args))):
         raise UnsupportedSnippet(f"{name} on a list of tensors depends on their values", node.lineno)
+    if name == "extend" or (name == "update" and isinstance(owner, dict)):
+        args = [a if isinstance(a, dict) else interpreter.expressions.iterate(a, node) for a in args]
     try:
-        result = table[name](owner, *args, **kwargs)
+        result = python_values.methods(owner)[name](owner, *args, **kwargs)
     except PYTHON_ERRORS as error:
-        raise ProgramError(name, (), str(error), span_of(node)) from error
-    bounded(owner)
-    return result
-
-
-def _construct(
-    interpreter: Interpreter, module_class: ModuleClass, args: list[Any], kwargs: dict[str, Any], node: ast.Call
-) -> Module:
-    name = module_class.name
-    if name in ("nn.Sequential", "nn.ModuleList"):
-        children = args[0] if name == "nn.ModuleList" and args else args
-        children = interpreter.expressions.iterate(children, node)
-        return Module(ModuleSpec(name, (), ()), list(_modules(children, name, node)))
-    if name == "nn.Module":
-        raise UnsafeSnippet("nn.Module is allowed as the base of a class only", node.lineno)
-    if "device" in kwargs:
-        _check_device(kwargs.pop("device"), node)
-    if any(traced_in((args, kwargs))):
-        raise UnsupportedSnippet(f"{name} built from a tensor is not supported", node.lineno)
-    _refuse_foreign((args, kwargs), name, node)
-    spec = ModuleSpec(name, _hashable(args), tuple([(key, _hashable(value)) for key, value in kwargs.items()]))
-    interpreter.check_module(spec, span_of(node))
-    return Module(spec)
-
-
-def _hashable(value: Any) -> Any:
-    return tuple([_hashable(item) for item in value]) if isinstance(value, (list, tuple)) else value
-
-
-def _module(interpreter: Interpreter, module: Module, args: list[Any], kwargs: dict[str, Any], node: ast.Call) -> Any:
-    if module.children is not None:
-        if module.spec.name == "nn.ModuleList":
-            raise ProgramError("ModuleList", (), "a ModuleList cannot be called; call its items", span_of(node))
-        if len(args) != 1 or kwargs:
-            raise ProgramError("Sequential", (), f"expected one argument, got {len(args) + len(kwargs)}", span_of(node))
-        value = args[0]
-        for child in module.children:
-            value = call(interpreter, child, [value], {}, node)
-        return value
-    _refuse_foreign((args, kwargs), module.spec.name, node)
-    span = span_of(node)
-    return interpreter.recorder.call(module.spec.name, tuple(args), kwargs, span, "call_module", module.spec)
-
-
-def _builtin(
-    interpreter: Interpreter, builtin: Builtin, args: list[Any], kwargs: dict[str, Any], node: ast.Call
-) -> Any:
-    name = builtin.name
-    if name == "torch.Size":
-        return tuple(interpreter.expressions.iterate(args[0], node)) if args else ()
-    if name == "torch.cuda.is_available":
-        return False  # shapes do not depend on it
-    if name == "torch.device":
-        return Device()
-    if name == "torch.nn.Parameter":
-        data = args[0] if args else kwargs.get("data")
-        if not isinstance(data, Traced):
-            raise UnsupportedSnippet(f"nn.Parameter takes a tensor here, got {kind(data)}", node.lineno)
-        return data
-    if name in ("torch.finfo", "torch.iinfo"):
-        return _number_limits(name, args, node)
-    if name == "isinstance":
-        return _is_instance(args, node)
-    if name in ("list", "tuple", "enumerate", "zip", "reversed", "sum"):
-        iterated = len(args) if name == "zip" else 1
-        head = [interpreter.expressions.iterate(a, node) if _is_iterable(a) else a for a in args[:iterated]]
-        args = [*head, *args[iterated:]]
-    if name == "len" and args and isinstance(args[0], Module) and args[0].children is not None:
-        return len(args[0].children)
-    if args and isinstance(args[0], Traced):
-        return _builtin_on_tensor(interpreter, name, args[0], node)
-    if any(traced_in((args, kwargs))) and name not in ("tuple", "list", "zip", "enumerate", "reversed", "len"):
-        if name == "sum":
-            return _sum(interpreter, args, node)
-        raise UnsupportedSnippet(f"{name} of tensors depends on their values", node.lineno)
-    _refuse_functions((args, kwargs), name, node)
-    table = python_values.MATH if name.startswith("math.") else python_values.BUILTINS
-    try:
-        return bounded(table[name.removeprefix("math.")](*args, **kwargs))
-    except PYTHON_ERRORS as error:
-        reason = str(error).replace("<lambda>", name)
-        raise ProgramError(f"{name}()", (), reason, span_of(node)) from error
-
-
-def _number_limits(name: str, args: list[Any], node: ast.Call) -> NumberLimits:
-    dtype = args[0] if args else torch.get_default_dtype()
-    inexact = isinstance(dtype, torch.dtype) and (dtype.is_floating_point or dtype.is_complex)
-    if not isinstance(dtype, torch.dtype) or inexact != (name == "torch.finfo") or dtype is torch.bool:
-        short = name.removeprefix("torch.")
-        reason = f"{short} does not take {kind(dtype) if not isinstance(dtype, torch.dtype) else dtype_name(dtype)}"
-        raise ProgramError(short, (), reason, span_of(node))
-    return NumberLimits(dtype)
-
-
-def _is_iterable(value: Any) -> bool:
-    return isinstance(value, Traced) or (isinstance(value, Module) and value.children is not None)
-
-
-def _refuse_functions(value: Any, name: str, node: ast.Call) -> None:
-    """Builtins take plain values; containers may hold tensors and modules."""
-    items = [*value[0], *value[1].values()]
-    if any(isinstance(item, _FUNCTIONS) for item in items):
-        raise UnsupportedSnippet(f"{name}: a function as an argument is not supported", node.lineno)
-
-
-def _builtin_on_tensor(interpreter: Interpreter, name: str, owner: Traced, node: ast.Call) -> Any:
-    if name == "len":
-        shape = interpreter.recorder.read(owner).shape
-        if not shape:
-            raise ProgramError("len", (shape,), "len() of a 0-d tensor", span_of(node), (owner.node,))
-        return shape[0]
-    if name == "abs":
-        return interpreter.recorder.call("torch.abs", (owner,), {}, span_of(node))
-    raise UnsupportedSnippet(f"{name}() of a tensor depends on its values, not only on its shape", node.lineno)
-
-
-def _sum(interpreter: Interpreter, args: list[Any], node: ast.Call) -> Any:
-    total: Any = args[1] if len(args) > 1 else 0
-    for item in interpreter.expressions.iterate(args[0], node):
-        total = binary(interpreter.recorder, "add", total, item, span_of(node))
-    return total
-
-
-def _is_instance(args: list[Any], node: ast.Call) -> bool:
-    kinds = {"int": int, "float": float, "bool": bool, "tuple": tuple, "list": list}
-    wanted = args[1] if len(args) == 2 else None
-    if isinstance(wanted, Namespace) and wanted.prefix == "Tensor":
-        return isinstance(args[0], Traced)
-    if isinstance(wanted, Builtin) and wanted.name in kinds:
-        return isinstance(args[0], kinds[wanted.name])
-    raise UnsupportedSnippet("isinstance is supported with torch.Tensor, int, float, bool, tuple and list", node.lineno)
+        raise ProgramError(name, (), python_reason(error), span_of(node)) from error
+    if name in _CHANGING:
+        grown(owner, *args, *kwargs.values())
+        interpreter.recorder.changed(owner, (args, kwargs))
+    return bounded(result)
 
 
 def _function(
@@ -355,20 +225,35 @@ def _function(
 
 def _no_op(interpreter: Interpreter, no_op: NoOp, args: list[Any], kwargs: dict[str, Any], node: ast.Call) -> Any:
     tensors = traced_in((args, kwargs))
-    return tensors[0] if tensors else None  # functions of nn.init return theirs
+    if no_op.name in INITIALIZERS and not (args and isinstance(args[0], Traced)) and "tensor" not in kwargs:
+        reason = f"expected a tensor, got {kind(args[0]) if args else 'nothing'}"
+        raise interpreter.recorder.failure(no_op.name, (), reason, span_of(node))
+    least = _LEAST_DIMS.get(no_op.name, 0)
+    if tensors and len(tensors[0].meta.shape) < least:
+        reason = f"expected at least {count(least, 'dimension')}, got {len(tensors[0].meta.shape)}"
+        raise interpreter.recorder.failure(no_op.name, tensors[:1], reason, span_of(node))
+    return tensors[0] if no_op.name in INITIALIZERS else None
+
+
+def _training(
+    interpreter: Interpreter, maker: Training, args: list[Any], kwargs: dict[str, Any], node: ast.Call
+) -> Training:
+    return maker
 
 
 _CALLS: dict[type[Any], Callable[[Interpreter, Any, list[Any], dict[str, Any], ast.Call], Any]] = {
     Operation: _operation,
     Method: _method,
-    ModuleClass: _construct,
-    Module: _module,
+    ModuleClass: construct_module,
+    Module: call_module,
     Function: _function,
-    Builtin: _builtin,
+    Builtin: call_builtin,
     NoOp: _no_op,
+    Training: _training,
     UserClass: construct,
     Instance: call_instance,
     BoundMethod: call_method,
+    ClassMethod: call_class_method,
     SuperName: call_super,
     ModuleInit: initialize,
 }

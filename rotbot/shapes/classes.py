@@ -1,8 +1,8 @@
-"""Classes of a snippet that derive from ``nn.Module``. No class is ever made: an instance is plain data of ours.
+"""Instances of a snippet's classes. No class is ever made: an instance is plain data of ours.
 
-Its attributes are a dict, its methods are interpreted like any function of the snippet, calling it runs ``forward``.
-Nothing is looked up on a real module by a snippet's name. What would change how Python or ``nn.Module`` themselves work
-(metaclasses, decorators that do anything, special methods, overriding ``nn.Module``'s own) is refused.
+Its attributes are a dict, its methods are interpreted like any function of the snippet, calling it runs ``forward``
+(of a class that is no ``nn.Module``: ``__call__``). Nothing is looked up on a real module by a snippet's name.
+:mod:`rotbot.shapes.class_bodies` reads the classes themselves.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from torch import nn
 from rotbot.errors import UnsafeSnippet, UnsupportedSnippet
 from rotbot.shapes.python_values import PLAIN, kind
 from rotbot.shapes.recorder import ProgramError, Recorder
-from rotbot.shapes.source import bound_names, span_of
+from rotbot.shapes.source import span_of
 from rotbot.shapes.trace import Span
 from rotbot.shapes.values import (
     BoundMethod,
-    Function,
+    ClassMethod,
+    FieldFactory,
     Instance,
     Method,
     Module,
-    ModuleClass,
     ModuleInit,
-    NoOp,
+    Property,
     Scope,
     Super,
     SuperName,
@@ -39,74 +39,14 @@ from rotbot.shapes.values import (
 if TYPE_CHECKING:
     from rotbot.shapes.interpreter import Interpreter
 
-_OWN = frozenset(dir(nn.Module()))
-_OVERRIDDEN = frozenset(("__init__", "forward", "extra_repr"))
-GRADIENT_MODES = frozenset(("no_grad", "inference_mode", "enable_grad"))
+OWN = frozenset(dir(nn.Module()))
+"""The attributes of ``nn.Module`` itself."""
 _SAME = frozenset(("cuda", "cpu", "requires_grad_", "apply"))
 """Methods that return the module and leave all shapes as they are. What ``apply`` would call only fills in values."""
+LISTINGS = frozenset("parameters named_parameters modules named_modules children named_children".split())
+"""Methods that list what a module holds (:mod:`rotbot.shapes.inventory`)."""
+_METHODS = frozenset(("train", "eval", "zero_grad"))
 _REGISTER = frozenset(("register_buffer", "register_parameter", "register_module", "add_module"))
-
-
-# --- definition ------------------------------------------------------------------------------------------------------
-
-
-def define(interpreter: Interpreter, node: ast.ClassDef) -> UserClass:
-    """The class that ``node`` defines. Its body may hold methods, plain attributes and a docstring.
-
-    Raises :class:`UnsafeSnippet` or :class:`UnsupportedSnippet` for anything else.
-    """
-    if node.decorator_list:
-        raise UnsafeSnippet("decorators are not allowed", node.lineno)
-    if node.keywords:
-        raise UnsafeSnippet("a metaclass or another keyword of a class is not allowed", node.lineno)
-    base = _base(interpreter, node)
-    outer = interpreter.expressions.scope
-    made = UserClass(node.name, base, {}, Scope(outer))
-    interpreter.expressions.scope = made.constants
-    try:
-        for statement in node.body:
-            _in_body(interpreter, made, statement, outer)
-    finally:
-        interpreter.expressions.scope = outer
-    return made
-
-
-def _base(interpreter: Interpreter, node: ast.ClassDef) -> UserClass | None:
-    found = [interpreter.expressions.value(base) for base in node.bases]
-    if len(found) == 1 and isinstance(found[0], UserClass):
-        return found[0]
-    if found == [ModuleClass("nn.Module")]:
-        return None
-    raise UnsupportedSnippet(
-        "a class is supported where it derives from nn.Module, or from one other such class of the program", node.lineno
-    )
-
-
-def _in_body(interpreter: Interpreter, made: UserClass, node: ast.stmt, outer: Scope) -> None:
-    if isinstance(node, ast.FunctionDef):
-        check_decorators(interpreter, node)
-        _check_name(node.name, node.lineno)
-        defaults, local = interpreter.expressions.defaults(node.args), frozenset(bound_names(node.body))
-        made.methods[node.name] = Function(node.name, node.args, node.body, defaults, outer, local)
-    elif isinstance(node, (ast.Assign, ast.AnnAssign)):
-        for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
-            if not isinstance(target, ast.Name):
-                raise UnsupportedSnippet("only names may be assigned in the body of a class", node.lineno)
-            _check_name(target.id, node.lineno)
-        interpreter.run([node])
-    elif not (isinstance(node, ast.Pass) or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))):
-        name = type(node).__name__
-        raise UnsupportedSnippet(f"{name} in the body of a class is not supported; it may hold methods", node.lineno)
-    both = made.methods.keys() & made.constants.values.keys()
-    if both:
-        raise UnsupportedSnippet(f"{made.name}.{min(both)} is a method and an attribute", node.lineno)
-
-
-def _check_name(name: str, line: int) -> None:
-    if name.startswith("__") and name not in _OVERRIDDEN:
-        raise UnsafeSnippet(f"defining {name} is not allowed", line)
-    if name in _OWN and name not in _OVERRIDDEN:
-        raise UnsupportedSnippet(f"overriding nn.Module.{name} is not supported", line)
 
 
 # --- attributes ------------------------------------------------------------------------------------------------------
@@ -119,9 +59,9 @@ def attribute_of(recorder: Recorder, owner: Any, name: str, span: Span) -> Any:
         return _of_super(owner, name, span)
     if isinstance(owner, UserClass):
         scope = _constants(owner, name)
-        if scope is None:
+        if scope is None or isinstance(scope.values[name], Property):
             raise UnsupportedSnippet(f"{owner.name}.{name} is supported of an instance only", span.line)
-        return _read(recorder, scope.values[name], scope.reads.get(name, ()))
+        return _bound(recorder, owner, scope, name)
     if name in owner.attributes:
         return _read(recorder, owner.attributes[name], owner.reads[name])
     method = _method(owner, owner.made_by, name)
@@ -129,12 +69,14 @@ def attribute_of(recorder: Recorder, owner: Any, name: str, span: Span) -> Any:
         return method
     scope = _constants(owner.made_by, name)
     if scope is not None:
-        return _read(recorder, scope.values[name], scope.reads.get(name, ()))
+        return _bound(recorder, owner, scope, name)
+    if not owner.made_by.is_module:
+        raise ProgramError(f"{owner.made_by.name}.{name}", (), f"{owner.made_by.name} has no attribute {name!r}", span)
     if name == "training":
         return owner.training
-    if name in _SAME or name in CONVERSIONS or name in _REGISTER or name in ("train", "eval"):
+    if name in _SAME | _REGISTER | LISTINGS | _METHODS or name in CONVERSIONS:
         return Method(owner, name)
-    if name in _OWN:
+    if name in OWN:
         raise UnsupportedSnippet(f"{name} of a module is not supported", span.line)
     raise ProgramError(f"{owner.made_by.name}.{name}", (), f"{owner.made_by.name} has no attribute {name!r}", span)
 
@@ -151,6 +93,17 @@ def _of_super(owner: Super, name: str, span: Span) -> Any:
 def _read(recorder: Recorder, value: Any, reads: tuple[int, ...]) -> Any:
     recorder.reads.update(dict.fromkeys(reads))
     return value
+
+
+def _bound(recorder: Recorder, owner: Instance | UserClass, scope: Scope, name: str) -> Any:
+    """An attribute of the class, as its instance or the class itself has it."""
+    found = _read(recorder, scope.values[name], scope.reads.get(name, ()))
+    if isinstance(found, Property):
+        assert isinstance(owner, Instance), "of a class it is refused"
+        return Property(found.function, owner, found.owner)
+    if isinstance(found, ClassMethod):
+        return ClassMethod(found.function, owner if isinstance(owner, UserClass) else owner.made_by)
+    return found
 
 
 def _method(instance: Instance, start: UserClass, name: str) -> BoundMethod | None:
@@ -174,32 +127,58 @@ def _constants(start: UserClass, name: str) -> Scope | None:
 def set_attribute(recorder: Recorder, owner: Any, name: str, value: Any, span: Span) -> None:
     """``owner.name = value``, by ``nn.Module``'s rules. Raises :class:`UnsafeSnippet` if ``owner`` is no instance."""
     if isinstance(owner, Traced) and name in ("requires_grad", "grad"):
+        if name == "requires_grad" and isinstance(value, bool):
+            owner.trainable = value and owner.parameter
         return  # no matter of shapes
     if not isinstance(owner, Instance):
         raise UnsafeSnippet("assigning to an attribute is not allowed", span.line)
     made_by = owner.made_by
     if name.startswith("__"):
         raise UnsafeSnippet(f"attribute {name} is not allowed", span.line)
-    if name == "training" and isinstance(value, bool):
+    if made_by.frozen or _is_property(made_by, name):
+        what = "a frozen dataclass" if made_by.frozen else "a property without setter"
+        raise ProgramError(f"{made_by.name}.{name}", (), f"cannot assign to {name!r}: it is of {what}", span)
+    if made_by.is_module and name == "training" and isinstance(value, bool):
         owner.training = value
         return
-    if name in _OWN:
+    if made_by.is_module and name in OWN:
         raise UnsupportedSnippet(f"assigning to {name}, an attribute of nn.Module itself, is not supported", span.line)
     if _method(owner, made_by, name) is not None:
         raise UnsupportedSnippet(f"assigning to {name}, a method of {made_by.name}, is not supported", span.line)
-    if _constants(made_by, name) is not None and not isinstance(value, PLAIN):
+    if made_by.is_module and _constants(made_by, name) is not None and not isinstance(value, PLAIN):
         raise UnsupportedSnippet(f"{name} is an attribute of the class, which would hide {kind(value)}", span.line)
-    registered, before = isinstance(value, (Module, Instance)), owner.attributes.get(name)
+    if not made_by.is_module:
+        owner.attributes[name] = value
+        owner.reads[name] = tuple(recorder.reads)
+        return
+    registered, before = is_module(value), owner.attributes.get(name)
     if not owner.ready and (registered or isinstance(value, Traced)):
         if isinstance(value, Traced):
             raise UnsupportedSnippet("a tensor is assigned before super().__init__() was called", span.line)
         reason = "cannot assign a module before super().__init__() is called"
         raise ProgramError(f"{made_by.name}.{name}", (), reason, span)
-    if isinstance(before, (Module, Instance)) and not registered and value is not None:
+    if is_module(before) and not registered and value is not None:
         reason = f"cannot assign {kind(value)} as the child module {name!r}"
         raise ProgramError(f"{made_by.name}.{name}", (), reason, span)
+    if isinstance(before, Traced) and before.parameter and not (value is None or getattr(value, "parameter", False)):
+        raise ProgramError(
+            f"{made_by.name}.{name}",
+            (),
+            f"cannot assign {kind(value)} as the parameter {name!r}; use nn.Parameter",
+            span,
+        )
     owner.attributes[name] = value
     owner.reads[name] = tuple(recorder.reads)
+
+
+def is_module(value: Any) -> bool:
+    """Whether it is an ``nn.Module``, of torch or of the program."""
+    return isinstance(value, Module) or (isinstance(value, Instance) and value.made_by.is_module)
+
+
+def _is_property(made_by: UserClass, name: str) -> bool:
+    scope = _constants(made_by, name)
+    return scope is not None and isinstance(scope.values[name], Property)
 
 
 # --- calls -----------------------------------------------------------------------------------------------------------
@@ -210,6 +189,9 @@ def construct(
 ) -> Any:
     """A new instance, by the class's ``__init__`` where it has one. Raises :class:`ProgramError` where Python would."""
     instance = Instance(made)
+    if made.fields is not None and _method(instance, made, "__init__") is None:
+        _fill(interpreter, instance, args, kwargs, node)
+        return instance
     init = _method(instance, made, "__init__")
     if init is not None:
         if call_method(interpreter, init, args, kwargs, node) is not None:
@@ -222,16 +204,47 @@ def construct(
     return instance
 
 
+def _fill(
+    interpreter: Interpreter, instance: Instance, args: list[Any], kwargs: dict[str, Any], node: ast.Call
+) -> None:
+    """What the ``__init__`` of a dataclass does."""
+    made = instance.made_by
+    fields, recorder = made.all_fields(), interpreter.recorder
+    given = dict(zip(fields, args, strict=False))
+    repeated = [name for name in kwargs if name in given or name not in fields]
+    if len(args) > len(fields) or repeated:
+        reason = f"takes {len(fields)} arguments but {len(args)} were given"
+        if repeated:
+            known = "multiple values for" if repeated[0] in fields else "an unexpected keyword"
+            reason = f"got {known} argument {repeated[0]!r}"
+        raise ProgramError(f"{made.name}()", (), reason, span_of(node))
+    given.update(kwargs)
+    for name in fields:
+        reads = tuple(recorder.reads)
+        if name not in given:
+            scope = _constants(made, name)
+            if scope is None:
+                raise ProgramError(f"{made.name}()", (), f"missing argument {name!r}", span_of(node))
+            given[name], reads = scope.values[name], scope.reads.get(name, ())
+            if isinstance(given[name], FieldFactory):
+                given[name] = interpreter.call(given[name].make, [], {}, node)
+        instance.attributes[name], instance.reads[name] = given[name], reads
+    after = _method(instance, made, "__post_init__")
+    if after is not None:
+        call_method(interpreter, after, [], {}, node)
+
+
 def call_instance(
     interpreter: Interpreter, instance: Instance, args: list[Any], kwargs: dict[str, Any], node: ast.Call
 ) -> Any:
-    """Run ``forward``. Raises :class:`ProgramError` if there is none, or ``nn.Module`` was never initialized."""
-    name = instance.made_by.name
-    if not instance.ready:
+    """Run ``forward``, or ``__call__``. Raises :class:`ProgramError` if there is none, or ``nn.Module`` was never
+    initialized."""
+    name, runs = instance.made_by.name, "forward" if instance.made_by.is_module else "__call__"
+    if instance.made_by.is_module and not instance.ready:
         raise ProgramError(f"{name}()", (), f"{name}.__init__ does not call super().__init__()", span_of(node))
-    forward = _method(instance, instance.made_by, "forward")
+    forward = _method(instance, instance.made_by, runs)
     if forward is None:
-        raise ProgramError(f"{name}()", (), f"{name} has no method forward", span_of(node))
+        raise ProgramError(f"{name}()", (), f"{name} has no method {runs}", span_of(node))
     return call_method(interpreter, forward, args, kwargs, node)
 
 
@@ -241,6 +254,19 @@ def call_method(
     """Run a method of the snippet: a function whose first parameter is the instance, and which may say ``super()``."""
     names = {"super": SuperName(method.instance, method.owner)}
     return interpreter.call_function(method.function, [method.instance, *args], kwargs, node, names)
+
+
+def call_class_method(
+    interpreter: Interpreter, method: ClassMethod, args: list[Any], kwargs: dict[str, Any], node: ast.Call
+) -> Any:
+    """Run a ``@classmethod``: a function whose first parameter is the class."""
+    return interpreter.call_function(method.function, [method.owner, *args], kwargs, node)
+
+
+def read_property(interpreter: Interpreter, found: Property, node: ast.Call) -> Any:
+    """What the function of a ``@property`` returns."""
+    assert found.instance is not None, "properties are read of instances"
+    return call_method(interpreter, BoundMethod(found.instance, found.function, found.owner), [], {}, node)
 
 
 def call_super(
@@ -255,12 +281,12 @@ def call_super(
 def initialize(
     interpreter: Interpreter, init: ModuleInit, args: list[Any], kwargs: dict[str, Any], node: ast.Call
 ) -> None:
-    """``nn.Module.__init__`` on the instance."""
+    """``nn.Module.__init__`` on the instance; ``object.__init__`` where its class is no module."""
     instance = init.instance
     if args or kwargs:
         reason = f"expected no arguments, got {len(args) + len(kwargs)}"
         raise ProgramError("Module.__init__", (), reason, span_of(node))
-    if instance.ready:
+    if instance.ready and instance.made_by.is_module:
         raise UnsupportedSnippet("super().__init__() is called twice", node.lineno)
     instance.ready = True
 
@@ -272,6 +298,8 @@ def module_method(
     if name in _SAME or name in CONVERSIONS:
         convert(interpreter.recorder, instance, name, args, kwargs)
         return instance
+    if name == "zero_grad":
+        return None
     if name == "train":
         mode = kwargs.get("mode", args[0] if args else True)
         set_training(instance, bool(mode))
@@ -285,16 +313,6 @@ def module_method(
         raise UnsupportedSnippet(f"{name} is supported with a literal name and a value, in this order", node.lineno)
     set_attribute(interpreter.recorder, instance, given[0], given[1], span_of(node))
     return None
-
-
-def check_decorators(interpreter: Interpreter, node: ast.FunctionDef) -> None:
-    """Raise :class:`UnsafeSnippet` for a decorator that is not ``torch.no_grad()`` or of its kind."""
-    for decorator in node.decorator_list:
-        called = decorator.func if isinstance(decorator, ast.Call) else decorator
-        bound = isinstance(called, ast.Name) and interpreter.expressions.scope.find(called.id) is not None
-        known = interpreter.expressions.value(called) if bound or isinstance(called, ast.Attribute) else None
-        if not (isinstance(known, NoOp) and known.name in GRADIENT_MODES):
-            raise UnsafeSnippet("decorators are not allowed, but for torch.no_grad() and the like", node.lineno)
 
 
 CONVERSIONS: dict[str, torch.dtype | None] = {
@@ -334,8 +352,10 @@ def _all_modules(module: Any) -> Iterator[Any]:
             continue
         seen[id(current)] = None
         if isinstance(current, Instance):
-            yield current
-            stack += current.attributes.values()
+            if current.made_by.is_module:
+                yield current
+                stack += current.attributes.values()
         elif isinstance(current, Module):
             yield current
-            stack += current.children or ()
+            children = current.children or ()
+            stack += children.values() if isinstance(children, dict) else children

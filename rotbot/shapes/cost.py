@@ -181,6 +181,8 @@ def parameters(module: ModuleSpec) -> int:
             total *= max(abs(value), 1) ** (rank if is_kernel else 1)
         elif isinstance(value, (tuple, list)):
             total *= max(math.prod([abs(v) for v in value if isinstance(v, int)]), 1)
+        elif isinstance(value, ModuleSpec):
+            total *= parameters(value)
     if module.name.removeprefix("nn.").startswith(_RECURRENT):
         features, hidden = [value if _is_size(value) else 1 for value in (*module.args, 1, 1)[:2]]
         total = total // features * 4 * (features + hidden)

@@ -69,6 +69,7 @@ def evaluate(target: str, args: tuple[Any, ...], kwargs: dict[str, Any], module:
 
 def _evaluate(target: str, args: tuple[Any, ...], kwargs: dict[str, Any], module: ModuleSpec | None) -> Result:
     bounds.check(target, args, kwargs, module)
+    module = recurrent.lower(module)
     short = None if module is None else recurrent.shorten(module, args, kwargs)
     if short is not None:
         args, kwargs, time, length = short

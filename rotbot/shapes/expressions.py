@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import ast
 import builtins
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from typing import Any
 
-from rotbot.errors import SnippetError, SnippetSyntaxError, UnsafeSnippet, UnsupportedSnippet
+from rotbot.errors import SnippetError, UnsafeSnippet, UnsupportedSnippet
 from rotbot.shapes import allowlist, python_values
 from rotbot.shapes.attributes import attribute
-from rotbot.shapes.classes import set_attribute
+from rotbot.shapes.binding import assign, bind
+from rotbot.shapes.dicts import VIEWS, dict_key
 from rotbot.shapes.limits import LIMITS, exceed
 from rotbot.shapes.operators import BINARY_NAMES, binary, compare, truth, unary
-from rotbot.shapes.python_values import PYTHON_ERRORS, bounded, kind, python_reason
+from rotbot.shapes.python_values import PYTHON_ERRORS, bounded, growing, kind, python_reason
 from rotbot.shapes.recorder import ProgramError, Recorder
 from rotbot.shapes.rejected import count
 from rotbot.shapes.source import span_of
 from rotbot.shapes.trace import Span
-from rotbot.shapes.values import Builtin, Function, Module, Namespace, Scope, Traced
+from rotbot.shapes.values import Builtin, Function, Module, Namespace, Property, Scope, Traced
 
 
 class UndefinedName(ProgramError):
@@ -32,29 +34,48 @@ class UndefinedName(ProgramError):
 class Expressions:
     """Evaluates expressions against a recorder and the current scope."""
 
-    def __init__(self, recorder: Recorder, scope: Scope, call: Callable[..., Any]) -> None:
+    def __init__(
+        self, recorder: Recorder, scope: Scope, call: Callable[..., Any], read: Callable[[Property, Any], Any]
+    ) -> None:
         self.recorder = recorder
         self.scope = scope
         self._call_value = call
+        self._read = read
         self._count = 0
         self.nesting = 0
         """Not restored by exceptions: every exception ends the program, but for ``return``, which sees to it."""
 
     def value(self, node: ast.expr) -> Any:
         """The value of an expression. Raises :class:`ProgramError` where the program is wrong."""
-        self._count += 1
-        if self._count > LIMITS.evaluations:
-            exceed("expressions evaluated", LIMITS.evaluations, self._count, node.lineno)
+        self.count(node)
         handler = _HANDLERS.get(node.__class__)
         if handler is None:
             name = type(node).__name__
             raise UnsupportedSnippet(f"{_CONSTRUCTS.get(name, name)} is not supported in a shape program", node.lineno)
+        self._enter(node)
+        result = handler(self, node)
+        self.nesting -= 1
+        if self.recorder.changes and isinstance(result, (list, dict, Module)):
+            self.recorder.held(result)
+        return result
+
+    def _enter(self, node: ast.expr) -> None:
         self.nesting += 1
         if self.nesting > LIMITS.ast_depth:
             exceed("levels of nesting", LIMITS.ast_depth, self.nesting, node.lineno)
-        result = handler(self, node)
+
+    @contextmanager
+    def deeper(self, node: ast.expr) -> Generator[None]:
+        """One level of nesting that no syntax shows."""
+        self._enter(node)
+        yield
         self.nesting -= 1
-        return result
+
+    def count(self, node: ast.expr) -> None:
+        """One more evaluation. Raises :class:`~rotbot.errors.LimitExceeded` when there were too many."""
+        self._count += 1
+        if self._count > LIMITS.evaluations:
+            exceed("expressions evaluated", LIMITS.evaluations, self._count, node.lineno)
 
     # --- leaves ---
 
@@ -72,7 +93,7 @@ class Expressions:
             return scope.values[name]
         if name in allowlist.NAMES:
             return Namespace(allowlist.NAMES[name])
-        if name in python_values.BUILTINS or name in ("print", "isinstance"):
+        if name in python_values.BUILTINS or name in ("print", "isinstance", "map", "filter"):
             return Builtin(name)
         if name.startswith("__") or name in _DANGEROUS:
             raise UnsafeSnippet(f"{name} is not allowed in a shape program", node.lineno)
@@ -104,10 +125,32 @@ class Expressions:
         bounded(items)
         return items if isinstance(node, ast.List) else tuple(items)
 
+    def _dict(self, node: ast.Dict) -> dict[Any, Any]:
+        made: dict[Any, Any] = {}
+        for key, value in zip(node.keys, node.values, strict=True):
+            if key is None:
+                made.update(self._mapping(self.value(value), value))
+            else:
+                made[self.key(self.value(key), key)] = self.value(value)
+        return bounded(made)
+
+    def _mapping(self, value: Any, node: ast.expr) -> dict[Any, Any]:
+        if not isinstance(value, dict):
+            raise self.recorder.failure("**", value, f"{kind(value)} is not a mapping", span_of(node))
+        return value
+
+    def key(self, value: Any, node: ast.expr) -> Any:
+        """``value`` as a key of a dict. Raises :class:`ProgramError` for a list or a dict."""
+        try:
+            return dict_key(value)
+        except PYTHON_ERRORS as error:
+            raise self.recorder.failure("key", value, python_reason(error), span_of(node)) from error
+
     # --- attributes ---
 
     def _attribute(self, node: ast.Attribute) -> Any:
-        return attribute(self.recorder, self.value(node.value), node.attr, node)
+        found = attribute(self.recorder, self.value(node.value), node.attr, node)
+        return self._read(found, node) if isinstance(found, Property) else found
 
     # --- operators ---
 
@@ -134,7 +177,7 @@ class Expressions:
         value: Any = None
         for operand in node.values:
             value = self.value(operand)
-            if truth(value, node.lineno) is stop:
+            if operand is not node.values[-1] and truth(value, node.lineno) is stop:
                 break
         return value
 
@@ -146,7 +189,7 @@ class Expressions:
         inner = self.scope
         while self.scope.comprehension and self.scope.parent is not None:
             self.scope = self.scope.parent  # Python binds it where the comprehension stands
-        self.bind(node.target.id, value, node)
+        bind(self, node.target.id, value, node)
         self.scope = inner
         return value
 
@@ -159,10 +202,15 @@ class Expressions:
         if isinstance(index, Traced):
             raise UnsupportedSnippet("a Python index taken from a tensor depends on its value", node.lineno)
         if isinstance(owner, Module) and owner.children is not None:
-            if isinstance(index, slice):
-                return Module(owner.spec, self._item(owner.children, index, node))
+            if isinstance(index, slice) and isinstance(owner.children, list):
+                names = self._item(owner.names, index, node) if owner.names else ()
+                return Module(owner.spec, self._item(owner.children, index, node), names)
             owner = owner.children
-        if not isinstance(owner, (list, tuple, range, str)):
+        if isinstance(owner, dict):
+            index = self.key(index, node.slice)
+        elif isinstance(owner, VIEWS):
+            raise self.recorder.failure("index", list(owner), f"{kind(owner)} cannot be indexed", span_of(node))
+        elif not isinstance(owner, (list, tuple, range, str)):
             raise UnsupportedSnippet(f"indexing {kind(owner)} is not supported", node.lineno)
         return self._item(owner, index, node)
 
@@ -185,89 +233,47 @@ class Expressions:
             return list(self.recorder.call("Tensor.unbind", (value,), {}, span_of(node), "call_method"))
         if isinstance(value, Module) and value.children is not None:
             return list(value.children)
-        if not isinstance(value, (list, tuple, range, str)):
+        if not isinstance(value, (list, tuple, range, str, dict, *VIEWS)):
             raise self.recorder.failure("iterate", value, f"{kind(value)} cannot be iterated", span_of(node))
         return list(bounded(value))
 
     def _comprehension(self, node: ast.ListComp | ast.GeneratorExp) -> list[Any]:
         items: list[Any] = []
+
+        def add() -> None:
+            items.append(self.value(node.elt))
+            growing(items)
+
+        self._generate(node.generators, add)
+        return bounded(items)
+
+    def _dict_comprehension(self, node: ast.DictComp) -> dict[Any, Any]:
+        made: dict[Any, Any] = {}
+
+        def add() -> None:
+            made[self.key(self.value(node.key), node.key)] = self.value(node.value)
+            growing(made)
+
+        self._generate(node.generators, add)
+        return bounded(made)
+
+    def _generate(self, generators: list[ast.comprehension], add: Callable[[], None]) -> None:
+        """Call ``add`` for every round of a comprehension, in a scope of its own."""
         outer, self.scope = self.scope, Scope(self.scope, comprehension=True)
         try:
-            self._generate(node, 0, items)
+            self._rounds(generators, 0, add)
         finally:
             self.scope = outer
-        return items
 
-    def _generate(self, node: ast.ListComp | ast.GeneratorExp, level: int, items: list[Any]) -> None:
-        if level == len(node.generators):
-            items.append(self.value(node.elt))
-            bounded(items)
+    def _rounds(self, generators: list[ast.comprehension], level: int, add: Callable[[], None]) -> None:
+        if level == len(generators):
+            add()
             return
-        generator = node.generators[level]
+        generator = generators[level]
         for item in self.iterate(self.value(generator.iter), generator.iter):
-            self.assign(generator.target, item)
+            assign(self, generator.target, item)
             if all(truth(self.value(test), test.lineno) for test in generator.ifs):
-                self._generate(node, level + 1, items)
-
-    # --- binding ---
-
-    def assign(self, target: ast.expr, value: Any) -> None:
-        """Bind a target: a name, a tuple of targets with at most one starred, an item, an attribute of an instance."""
-        if isinstance(target, ast.Name):
-            self.bind(target.id, value, target)
-        elif isinstance(target, (ast.Tuple, ast.List)):
-            self._unpack(target, value)
-        elif isinstance(target, ast.Subscript):
-            self._assign_item(target, value)
-        elif isinstance(target, ast.Starred):
-            raise SnippetSyntaxError("not Python: starred assignment target must be in a list or tuple", target.lineno)
-        else:
-            assert isinstance(target, ast.Attribute), "what else Python's grammar lets an assignment bind"
-            set_attribute(self.recorder, self.value(target.value), target.attr, value, span_of(target))
-
-    def bind(self, name: str, value: Any, node: ast.expr) -> None:
-        """Bind a name in the current scope."""
-        if name.startswith("__"):
-            raise UnsafeSnippet(f"the name {name} is not allowed", node.lineno)
-        self.scope.values[name] = value
-        if self.scope.parent is None:
-            self.recorder.bound(name, value)
-        if self.recorder.reads:
-            self.scope.reads[name] = tuple(self.recorder.reads)
-        else:
-            self.scope.reads.pop(name, None)
-
-    def _unpack(self, target: ast.Tuple | ast.List, value: Any) -> None:
-        span = span_of(target)
-        items = self.iterate(value, target)
-        starred = [i for i, element in enumerate(target.elts) if isinstance(element, ast.Starred)]
-        if len(starred) > 1:
-            raise SnippetSyntaxError("not Python: multiple starred expressions in assignment", target.lineno)
-        wanted = len(target.elts)
-        if (len(items) < wanted - 1) if starred else (len(items) != wanted):
-            at_least = "at least " if starred else ""
-            names = f"{at_least}{count(wanted - bool(starred), 'name')}"
-            reason = f"cannot unpack {count(len(items), 'value')} into {names}"
-            raise self.recorder.failure(f"unpack into {wanted} names", items, reason, span)
-        if starred:
-            at = starred[0]
-            after = wanted - at - 1
-            items[at : len(items) - after] = [items[at : len(items) - after]]
-        for element, item in zip(target.elts, items, strict=True):
-            self.assign(element.value if isinstance(element, ast.Starred) else element, item)
-
-    def _assign_item(self, target: ast.Subscript, value: Any) -> None:
-        owner, index = self.value(target.value), self.value(target.slice)
-        if isinstance(owner, Traced):
-            self.recorder.setitem(owner, index, value, span_of(target))
-        elif isinstance(owner, list) and not isinstance(index, Traced):
-            try:
-                owner[index] = value
-            except PYTHON_ERRORS as error:
-                raise self.recorder.failure("index", owner, python_reason(error), span_of(target)) from error
-            bounded(owner)
-        else:
-            raise UnsupportedSnippet(f"assigning to an item of {kind(owner)} is not supported", target.lineno)
+                self._rounds(generators, level + 1, add)
 
     # --- calls ---
 
@@ -283,15 +289,27 @@ class Expressions:
                 args.append(self.value(argument))
         kwargs: dict[str, Any] = {}
         for keyword in node.keywords:
-            if keyword.arg is None:
-                raise UnsupportedSnippet("** in a call is not supported", node.lineno)
-            kwargs[keyword.arg] = self.value(keyword.value)
+            value = self.value(keyword.value)
+            for name, each in self._keywords(keyword, value).items():
+                if name in kwargs:
+                    reason = f"got multiple values for keyword argument {name!r}"
+                    raise self.recorder.failure("call", value, reason, span_of(node))
+                kwargs[name] = each
+        bounded(kwargs)
         try:
             return self._call_value(function, args, kwargs, node)
         except SnippetError as error:
             if error.line is not None:
                 raise
             raise type(error)(error.message, node.lineno) from error
+
+    def _keywords(self, keyword: ast.keyword, value: Any) -> dict[str, Any]:
+        if keyword.arg is not None:
+            return {keyword.arg: value}
+        names = self._mapping(value, keyword.value)
+        if not all(isinstance(name, str) for name in names):
+            raise self.recorder.failure("call", value, "keywords must be strings", span_of(keyword.value))
+        return names
 
     def _lambda(self, node: ast.Lambda) -> Function:
         return Function("lambda", node.args, node.body, self.defaults(node.args), self.scope)
@@ -310,8 +328,7 @@ _DANGEROUS = frozenset(
     "memoryview exit quit help os sys subprocess importlib builtins".split()
 )
 _CONSTRUCTS = {
-    "Dict": "a dict", "Set": "a set", "DictComp": "a dict comprehension", "Await": "await",
-    "SetComp": "a set comprehension", "Yield": "yield", "YieldFrom": "yield from",
+    "Set": "a set", "Await": "await", "SetComp": "a set comprehension", "Yield": "yield", "YieldFrom": "yield from",
     "Starred": "a starred expression here", "TemplateStr": "a template string",
 }  # fmt: skip
 _HANDLERS: dict[type[ast.expr], Callable[[Expressions, Any], Any]] = {
@@ -329,6 +346,8 @@ _HANDLERS: dict[type[ast.expr], Callable[[Expressions, Any], Any]] = {
     ast.NamedExpr: Expressions._walrus,
     ast.Subscript: Expressions._subscript,
     ast.Slice: Expressions._slice,
+    ast.Dict: Expressions._dict,
+    ast.DictComp: Expressions._dict_comprehension,
     ast.ListComp: Expressions._comprehension,
     ast.GeneratorExp: Expressions._comprehension,
     ast.Call: Expressions._call,

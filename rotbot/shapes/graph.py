@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import warnings
 from typing import Any
 
 import torch
@@ -12,7 +13,7 @@ from torch.fx.passes.shape_prop import TensorMetadata
 from rotbot.shapes.allowlist import ATTRIBUTES, CONSTANTS, DTYPES, FUNCTIONS
 from rotbot.shapes.metadata import ModuleSpec
 from rotbot.shapes.running import build_module
-from rotbot.shapes.trace import Named, Node, Ref
+from rotbot.shapes.trace import Named, Node, Part, Ref
 
 
 def build_graph(nodes: tuple[Node, ...]) -> fx.Graph:
@@ -65,18 +66,38 @@ def _add(
         case "call_method":
             return graph.call_method(name, args, kwargs)
         case "call_module":
-            assert node.module is not None
             path = f"{name.lower()}_{index}"
-            own_args, own_kwargs, converted = node.module
-            dtype = None if converted is None else DTYPES[converted.name]
-            root.add_module(path, build_module(ModuleSpec(node.target, own_args, own_kwargs, dtype=dtype), "meta"))
+            root.add_module(path, _module(node.target, node))
             return graph.call_module(path, args, kwargs)
+        case "get_attr":
+            prefix, owner, attribute = node.target.split(".", 2)
+            path = f"{owner.lower()}_{index}"
+            root.add_module(path, _module(f"{prefix}.{owner}", node))
+            return graph.get_attr(f"{path}.{attribute}")
         case _ if node.target.startswith("Tensor.") and name in ATTRIBUTES:
             return graph.call_function(getattr, (*args, name))
         case _ if node.target == "operator.setitem":
             return graph.call_function(operator.setitem, args)
         case _:
             return graph.call_function(FUNCTIONS[node.target], args, kwargs)
+
+
+def _module(target: str, node: Node) -> torch.nn.Module:
+    assert node.module is not None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of a faster way that torch cannot take
+        return build_module(_spec(Part(target, *node.module)), "meta")
+
+
+def _spec(part: Part) -> ModuleSpec:
+    def value(item: Any) -> Any:
+        if isinstance(item, Part):
+            return _spec(item)
+        if isinstance(item, tuple):
+            return tuple([value(each) for each in item])
+        return CONSTANTS[item.name] if isinstance(item, Named) else item
+
+    return ModuleSpec(part.target, value(part.args), value(part.kwargs), dtype=value(part.dtype))
 
 
 def _part(graph: fx.Graph, made: list[fx.Node], parts: dict[tuple[int, tuple[int, ...]], fx.Node], ref: Ref) -> fx.Node:

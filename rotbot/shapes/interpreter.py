@@ -11,18 +11,22 @@ from rotbot.errors import SnippetError, UnsafeSnippet, UnsupportedSnippet
 from rotbot.shapes import allowlist, bounds
 from rotbot.shapes.arguments import ArgSpec
 from rotbot.shapes.attributes import attribute
+from rotbot.shapes.binding import assign, bind, delete_item
 from rotbot.shapes.calls import call
-from rotbot.shapes.classes import check_decorators, define
+from rotbot.shapes.class_bodies import check_decorators, define
+from rotbot.shapes.classes import read_property
+from rotbot.shapes.dicts import VIEWS
 from rotbot.shapes.expressions import Expressions, UndefinedName
 from rotbot.shapes.limits import exceed
 from rotbot.shapes.metadata import ModuleSpec, TensorMeta
-from rotbot.shapes.operators import BINARY_NAMES, binary, truth
+from rotbot.shapes.operators import BINARY_NAMES, binary, refuse, truth
+from rotbot.shapes.python_values import grown
 from rotbot.shapes.reasons import explain_construction
 from rotbot.shapes.recorder import ProgramError, Recorder, op_text, traced_in
 from rotbot.shapes.running import TORCH_ERRORS, is_small, kept_module
 from rotbot.shapes.source import bound_names, span_of
 from rotbot.shapes.trace import Span
-from rotbot.shapes.values import Annotation, Function, NoOp, Scope, Traced
+from rotbot.shapes.values import Annotation, Function, Namespace, NoOp, Property, Scope, Traced
 
 _MAX_CALL_DEPTH = 16
 _MAX_LOOP_ROUNDS = 4_096
@@ -50,7 +54,7 @@ class Interpreter:
     def __init__(self, specs: dict[str, ArgSpec]) -> None:
         self.recorder = Recorder()
         self.globals = Scope()
-        self.expressions = Expressions(self.recorder, self.globals, self._call)
+        self.expressions = Expressions(self.recorder, self.globals, self.call, self._property)
         self.control: dict[int, None] = {}
         """Nodes whose shapes decided a branch or loop: everything after depends on them."""
         self.last: Any = None
@@ -60,8 +64,13 @@ class Interpreter:
             dtype = allowlist.DTYPES[f"torch.{spec.dtype}"]
             self.globals.values[name] = self.recorder.placeholder(name, TensorMeta.contiguous(spec.sizes, dtype))
 
-    def _call(self, function: Any, args: list[Any], kwargs: dict[str, Any], node: ast.Call) -> Any:
+    def call(self, function: Any, args: list[Any], kwargs: dict[str, Any], node: ast.Call) -> Any:
+        """Call any value. Counts as an expression, since ``map`` and ``nn.Sequential`` make many calls of one."""
+        self.expressions.count(node)
         return call(self, function, args, kwargs, node)
+
+    def _property(self, found: Property, node: ast.Call) -> Any:
+        return read_property(self, found, node)
 
     def run(self, body: list[ast.stmt]) -> None:
         """Run statements in order."""
@@ -86,7 +95,7 @@ class Interpreter:
         since = len(self.recorder.nodes)
         value = self.expressions.value(node.value)
         for target in node.targets:
-            self.expressions.assign(target, value)
+            assign(self.expressions, target, value)
             self._note(target, value, since)
 
     def _annotated(self, node: ast.AnnAssign) -> None:
@@ -94,14 +103,15 @@ class Interpreter:
             return
         since = len(self.recorder.nodes)
         value = self.expressions.value(node.value)
-        self.expressions.assign(node.target, value)
+        assign(self.expressions, node.target, value)
         self._note(node.target, value, since)
 
     def _note(self, target: ast.expr, value: Any, since: int) -> None:
         if isinstance(target, ast.Subscript):
             while isinstance(target, ast.Subscript):
                 target = target.value
-            value = self.expressions.value(target) if isinstance(target, ast.Name) else None
+            held = self.expressions.value(target) if isinstance(target, ast.Name) else None
+            value = held if held.__class__ is Traced or traced_in(value) else None
         if value.__class__ is Traced or traced_in(value):
             self.last = value
         if isinstance(target, ast.Name):
@@ -114,13 +124,21 @@ class Interpreter:
         name = BINARY_NAMES[node.op.__class__]
         in_place = f"i{name.rstrip('_')}"
         if isinstance(left, list) and name == "add":
-            left.extend(self.expressions.iterate(right, node))
+            left.extend(new := self.expressions.iterate(right, node))
             result: Any = left
+            grown(left, *new)
+            self.recorder.changed(left, new)
+        elif isinstance(left, dict) and isinstance(right, dict) and name == "or_":
+            left.update(right)
+            result = left
+            grown(left, *right.values())
+            self.recorder.changed(left, right)
         elif isinstance(left, Traced) and f"operator.{in_place}" in allowlist.OPERATORS and name != "matmul":
+            refuse(self.recorder, in_place, (left, right), span_of(node))
             result = self.recorder.call(f"operator.{in_place}", (left, right), {}, span_of(node))
         else:
             result = binary(self.recorder, name, left, right, span_of(node))
-        self.expressions.assign(node.target, result)
+        assign(self.expressions, node.target, result)
         self._note(node.target, result, since)
 
     def _expression(self, node: ast.Expr) -> None:
@@ -134,16 +152,20 @@ class Interpreter:
         self.run(node.body if test else node.orelse)
 
     def _for(self, node: ast.For) -> None:
-        items = self.expressions.iterate(self.expressions.value(node.iter), node.iter)
+        iterated = self.expressions.value(node.iter)
+        items = self.expressions.iterate(iterated, node.iter)
         self.control.update(self.recorder.reads)
         for item in items:
-            self.expressions.assign(node.target, item)
+            assign(self.expressions, node.target, item)
             try:
                 self.run(node.body)
             except Break:
                 return
             except Continue:
-                continue
+                pass
+            if isinstance(iterated, (dict, *VIEWS)) and len(iterated) != len(items):
+                reason = "the dict changed its size during iteration"
+                raise self.recorder.failure("iterate", list(iterated), reason, span_of(node.iter))
         self.run(node.orelse)
 
     def _while(self, node: ast.While) -> None:
@@ -168,40 +190,45 @@ class Interpreter:
             text = f"assert {ast.unparse(node.test)}"
             raise ProgramError(text, shapes, "the assertion is false", span_of(node), sources)
 
+    def _raise(self, node: ast.Raise) -> None:
+        if node.exc is None:
+            raise UnsupportedSnippet("raise without an exception is not supported", node.lineno)
+        sources, text = tuple(self.recorder.reads), ast.unparse(node.exc)
+        shapes = tuple([self.recorder.nodes[i].shapes[0] for i in sources])
+        raise ProgramError(f"raise {text}", shapes, "the program raises this here", span_of(node), sources)
+
     def _import(self, node: ast.Import | ast.ImportFrom) -> None:
         for alias in node.names:
             whole = alias.name if isinstance(node, ast.Import) else node.module or ""
             if whole in allowlist.ANNOTATIONS and alias.name != "*":
                 bound = alias.asname or alias.name.partition(".")[0]
-                self.expressions.bind(bound, Annotation(alias.name), ast.copy_location(ast.Name(bound), node))
+                bind(self.expressions, bound, Annotation(alias.name), ast.copy_location(ast.Name(bound), node))
                 continue
             if isinstance(node, ast.Import):
-                module, name, bound = alias.name, None, alias.asname or alias.name.partition(".")[0]
-                module = module if alias.asname else bound
+                bound = alias.asname or alias.name.partition(".")[0]
+                module, name = alias.name if alias.asname else bound, None
                 allowed = alias.name in allowlist.IMPORTS
             else:
                 module, name, bound = node.module or "", alias.name, alias.asname or alias.name
                 allowed = module in allowlist.IMPORTS and node.level == 0 and name != "*"
             if not allowed:
                 what = alias.name if name is None else f"{module}.{name}"
-                may = "a shape program may import torch, its submodules and math"
+                may = "a shape program may import torch, its submodules, math, OrderedDict and dataclass"
                 raise UnsafeSnippet(f"import of {what} is not allowed; {may}", node.lineno)
-            value = self.expressions.value(ast.copy_location(ast.Name("torch", ast.Load()), node))
-            if module == "math":
-                value = self.expressions.value(ast.copy_location(ast.Name("math", ast.Load()), node))
-            for part in [*module.split(".")[1:], *([name] if name else [])]:
-                value = attribute(self.recorder, value, part, ast.copy_location(ast.Name(part, ast.Load()), node))
-            self.expressions.bind(bound, value, ast.copy_location(ast.Name(bound, ast.Store()), node))
+            value: Any = Namespace(allowlist.IMPORTS[module])
+            if name is not None:
+                value = attribute(self.recorder, value, name, ast.copy_location(ast.Name(name, ast.Load()), node))
+            bind(self.expressions, bound, value, ast.copy_location(ast.Name(bound, ast.Store()), node))
 
     def _function(self, node: ast.FunctionDef) -> None:
         check_decorators(self, node)
         defaults, local = self.expressions.defaults(node.args), frozenset(bound_names(node.body))
         function = Function(node.name, node.args, node.body, defaults, self.expressions.scope, local)
-        self.expressions.bind(node.name, function, ast.copy_location(ast.Name(node.name, ast.Store()), node))
+        bind(self.expressions, node.name, function, ast.copy_location(ast.Name(node.name, ast.Store()), node))
 
     def _class(self, node: ast.ClassDef) -> None:
         made = define(self, node)
-        self.expressions.bind(node.name, made, ast.copy_location(ast.Name(node.name, ast.Store()), node))
+        bind(self.expressions, node.name, made, ast.copy_location(ast.Name(node.name, ast.Store()), node))
 
     def _return(self, node: ast.Return) -> None:
         if self.depth == 0:
@@ -218,8 +245,11 @@ class Interpreter:
 
     def _delete(self, node: ast.Delete) -> None:
         for target in node.targets:
+            if isinstance(target, ast.Subscript):
+                delete_item(self.expressions, target)
+                continue
             if not isinstance(target, ast.Name):
-                raise UnsupportedSnippet("del is supported with names only", node.lineno)
+                raise UnsupportedSnippet("del is supported with names and items", node.lineno)
             if target.id not in self.expressions.scope.values:
                 raise UndefinedName(target.id, span_of(target))
             del self.expressions.scope.values[target.id]
@@ -299,23 +329,27 @@ def _bind(function: Function, args: list[Any], kwargs: dict[str, Any], span: Spa
     bound.update(zip(positional, args, strict=False))
     if spec.vararg is not None:
         bound[spec.vararg.arg] = tuple(args[len(positional) :])
-    if spec.kwarg is not None:
-        raise UnsupportedSnippet("** in a function's parameters is not supported", span.line)
+    others: dict[str, Any] = {}
     for name, value in kwargs.items():
         if name in positional[: len(args)] and name not in posonly:
             raise ProgramError(f"{function.name}()", (), f"got multiple values for argument {name!r}", span)
         if name not in known or name in posonly:
+            if spec.kwarg is not None:
+                others[name] = value
+                continue
             raise ProgramError(f"{function.name}()", (), f"got an unexpected keyword argument {name!r}", span)
         bound[name] = value
     missing = [name for name in (*positional, *[a.arg for a in spec.kwonlyargs]) if name not in bound]
     if missing:
         raise ProgramError(f"{function.name}()", (), f"missing argument {missing[0]!r}", span)
+    if spec.kwarg is not None:
+        bound[spec.kwarg.arg] = others
     return bound
 
 
 _CONSTRUCTS = {
     "AsyncFunctionDef": "async", "Try": "try", "Global": "global",
-    "Nonlocal": "nonlocal", "Match": "match", "Raise": "raise", "AsyncFor": "async", "AsyncWith": "async",
+    "Nonlocal": "nonlocal", "Match": "match", "AsyncFor": "async", "AsyncWith": "async",
     "TryStar": "try", "TypeAlias": "a type alias",
 }  # fmt: skip
 _HANDLERS: dict[type[ast.stmt], Callable[[Interpreter, Any], None]] = {
@@ -327,6 +361,7 @@ _HANDLERS: dict[type[ast.stmt], Callable[[Interpreter, Any], None]] = {
     ast.For: Interpreter._for,
     ast.While: Interpreter._while,
     ast.Assert: Interpreter._assert,
+    ast.Raise: Interpreter._raise,
     ast.Import: Interpreter._import,
     ast.ImportFrom: Interpreter._import,
     ast.FunctionDef: Interpreter._function,

@@ -49,8 +49,8 @@ class TensorMeta:
 
 @dataclass(frozen=True, slots=True)
 class ModuleSpec:
-    """An inline ``nn`` module: its class by name, frozen constructor arguments, whether it is in training mode, and the
-    dtype that its parameters were converted to."""
+    """An inline ``nn`` module: its class by name, frozen constructor arguments (other modules among them), whether it
+    is in training mode, and the dtype that its parameters were converted to."""
 
     name: str
     args: tuple[Any, ...]

@@ -7,10 +7,13 @@ from typing import Any
 
 from rotbot.errors import UnsupportedSnippet
 from rotbot.shapes import python_values
-from rotbot.shapes.python_values import PYTHON_ERRORS, python_reason
+from rotbot.shapes.checks import foreign_in
+from rotbot.shapes.dicts import VIEWS
+from rotbot.shapes.python_values import PYTHON_ERRORS, kind, python_reason
 from rotbot.shapes.recorder import Recorder, traced_in
+from rotbot.shapes.rejected import OPERATOR_NAMES
 from rotbot.shapes.trace import Span
-from rotbot.shapes.values import Traced
+from rotbot.shapes.values import Module, Traced
 
 BINARY_NAMES: dict[type[ast.operator], str] = {
     ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "truediv", ast.FloorDiv: "floordiv", ast.Mod: "mod",
@@ -29,11 +32,20 @@ _MIRRORED = {"lt": "gt", "gt": "lt", "le": "ge", "ge": "le"}
 def binary(recorder: Recorder, name: str, left: Any, right: Any, span: Span) -> Any:
     """A binary operator by its name in :data:`BINARY_NAMES`."""
     if left.__class__ is Traced or right.__class__ is Traced:
+        refuse(recorder, name, (left, right), span)
         return recorder.call(f"operator.{name}", (left, right), {}, span)
     try:
         return python_values.binary(name, left, right)
     except PYTHON_ERRORS as error:
         raise recorder.failure(name, (left, right), python_reason(error), span) from error
+
+
+def refuse(recorder: Recorder, name: str, operands: tuple[Any, ...], span: Span) -> None:
+    """Raise the program's error where an operand is a function, module, class or dict: they have no operators."""
+    found = foreign_in(operands)
+    if found is not None:
+        text = OPERATOR_NAMES.get(name, name)
+        raise recorder.failure(text, operands, f"the operator is not defined for {kind(found)}", span)
 
 
 def unary(recorder: Recorder, op: ast.unaryop, operand: Any, span: Span) -> Any:
@@ -43,6 +55,7 @@ def unary(recorder: Recorder, op: ast.unaryop, operand: Any, span: Span) -> Any:
         return not truth(operand, span.line)
     if operand.__class__ is Traced:
         return recorder.call(f"operator.{name}", (operand,), {}, span)
+    refuse(recorder, name, (operand,), span)
     try:
         return python_values.UNARY[name](operand)
     except PYTHON_ERRORS as error:
@@ -56,9 +69,15 @@ def compare(recorder: Recorder, op: ast.cmpop, left: Any, right: Any, span: Span
         return same if isinstance(op, ast.Is) else not same
     name = _COMPARE_NAMES.get(op.__class__)
     if name is not None and (left.__class__ is Traced or right.__class__ is Traced):
+        if foreign_in((left, right)) is not None and name in ("eq", "ne"):
+            return name == "ne"  # Python falls back to identity
+        refuse(recorder, name, (left, right), span)
         if left.__class__ is not Traced:  # as Python does: 1 < x asks x whether it is > 1
             left, right, name = right, left, _MIRRORED.get(name, name)
         return recorder.call(f"operator.{name}", (left, right), {}, span)
+    if isinstance(op, (ast.In, ast.NotIn)):
+        right = right.children if isinstance(right, Module) and right.children is not None else right
+        right = list(right) if isinstance(right, (dict, *VIEWS)) else right  # of a dict its keys
     if any(traced_in((left, right))):
         raise UnsupportedSnippet("comparing containers of tensors depends on their values", span.line)
     try:

@@ -1,13 +1,15 @@
-"""Python's own arithmetic and builtins on numbers, strings, lists and tuples, with bounds on what they may build."""
+"""Python's own arithmetic and builtins on numbers, strings, lists, tuples and dicts, with bounds on what they build."""
 
 from __future__ import annotations
 
 import math
 import operator
+import re
 from collections.abc import Callable
 from typing import Any
 
 from rotbot.errors import UnsupportedSnippet
+from rotbot.shapes.dicts import DICT_METHODS, make_dict, make_ordered
 from rotbot.shapes.limits import LIMITS, exceed
 
 PYTHON_ERRORS = (TypeError, ValueError, IndexError, KeyError, ZeroDivisionError, OverflowError, AttributeError)
@@ -28,7 +30,7 @@ UNARY: dict[str, Callable[[Any], Any]] = {
 
 _MAX_NESTED_ITEMS = 16_384
 _MAX_NESTED_LEVELS = 64
-PLAIN = (int, float, complex, bool, str, tuple, list, range, type(None), type(Ellipsis), slice)
+PLAIN = (int, float, complex, bool, str, tuple, list, dict, range, type(None), type(Ellipsis), slice)
 
 
 def bounded(value: Any) -> Any:
@@ -36,14 +38,31 @@ def bounded(value: Any) -> Any:
     if value.__class__ is int:
         if value.bit_length() > LIMITS.int_bits:
             exceed("bits of an integer", LIMITS.int_bits, value.bit_length())
-    elif isinstance(value, (str, list, tuple, range)) and _length(value) > LIMITS.sequence:
+    elif isinstance(value, (str, list, tuple, range, dict)) and _length(value) > LIMITS.sequence:
         exceed("items of a sequence", LIMITS.sequence, _length(value))
-    elif isinstance(value, (list, tuple)) and any(isinstance(item, (list, tuple)) for item in value):
+    elif isinstance(value, (list, tuple, dict)) and any(isinstance(item, (list, tuple, dict)) for item in _held(value)):
         _bound_nested(value)
     return value
 
 
-def _bound_nested(value: list[Any] | tuple[Any, ...]) -> None:
+def _held(value: Any) -> Any:
+    return (*value, *value.values()) if isinstance(value, dict) else value
+
+
+def grown(owner: Any, *items: Any) -> None:
+    """:func:`bounded` for a list or dict that was in bounds before these items came in."""
+    if len(owner) > LIMITS.sequence or any(isinstance(item, (list, tuple, dict)) for item in items):
+        bounded(owner)
+
+
+def growing(value: Any) -> None:
+    """:func:`bounded` for a list or dict in the making, which is looked at whenever it has doubled."""
+    size = len(value)
+    if size > LIMITS.sequence or not size & (size - 1):
+        bounded(value)
+
+
+def _bound_nested(value: list[Any] | tuple[Any, ...] | dict[Any, Any]) -> None:
     """``y = [y, y]`` doubles with every round, and ``y.append(y)`` never ends: count the items as a walk meets them."""
     level: list[Any] = [value]
     depth = met = 0
@@ -54,7 +73,7 @@ def _bound_nested(value: list[Any] | tuple[Any, ...]) -> None:
             exceed("items of nested sequences", _MAX_NESTED_ITEMS, "more")
         if depth > _MAX_NESTED_LEVELS:
             exceed("levels of nested sequences", _MAX_NESTED_LEVELS, "more")
-        level = [item for sequence in level for item in sequence if isinstance(item, (list, tuple))]
+        level = [item for sequence in level for item in _held(sequence) if isinstance(item, (list, tuple, dict))]
 
 
 def _length(value: Any) -> int:
@@ -91,14 +110,29 @@ def kind(value: Any) -> str:
         "Namespace": "a module",
         "Operation": "a function",
         "Module": "a module",
-        "Instance": "a module",
         "UserClass": "a class",
         "ModuleClass": "a class",
         "Function": "a function",
         "BoundMethod": "a method",
         "Super": "super()",
+        "Builtin": "a function",
+        "NoOp": "a function",
+        "Method": "a method",
+        "Annotation": "a type",
+        "Device": "a device",
+        "Training": "an optimizer",
+        "dict": "a dict",
+        "Ordered": "a dict",
+        "dict_keys": "the keys of a dict",
+        "dict_values": "the values of a dict",
+        "dict_items": "the items of a dict",
+        "str": "a string",
+        "list": "a list",
+        "tuple": "a tuple",
     }
     name = type(value).__name__
+    if name == "Instance":
+        return value.kind
     return names.get(name, f"a value of type {name}")
 
 
@@ -120,16 +154,26 @@ def _pow(base: Any, exponent: Any, mod: Any = None) -> Any:
     return binary("pow", base, exponent)
 
 
+def _str(value: Any = "") -> str:
+    if not isinstance(value, (int, float, str, type(None))):
+        raise UnsupportedSnippet(f"str() is supported with a number, a string or None, got {kind(value)}")
+    return str(value)
+
+
+def _zip(*sequences: Any, strict: bool = False) -> list[Any]:
+    return list(zip(*sequences, strict=bool(strict)))
+
+
 def _range(*args: Any) -> range:
     return bounded(range(*args))
 
 
 BUILTINS: dict[str, Callable[..., Any]] = {
     "int": _int, "float": _float, "bool": bool, "range": _range, "min": min, "max": max, "sum": sum, "abs": abs,
-    "round": round, "tuple": tuple, "list": list, "zip": lambda *s: list(zip(*s, strict=False)), "len": len,
+    "round": round, "tuple": tuple, "list": list, "zip": _zip, "len": len,
     "enumerate": lambda s, start=0: list(enumerate(s, start)), "reversed": lambda s: list(reversed(s)),
     "sorted": lambda s, reverse=False: sorted(s, reverse=reverse), "all": all, "any": any, "divmod": divmod,
-    "slice": slice, "pow": _pow,
+    "slice": slice, "pow": _pow, "dict": make_dict, "collections.OrderedDict": make_ordered, "str": _str,
 }  # fmt: skip
 """Builtins on plain values. ``len``, ``int``, ... of a tensor are the interpreter's business."""
 
@@ -142,8 +186,31 @@ LIST_METHODS: dict[str, Callable[..., Any]] = {
     "index": list.index, "count": list.count, "copy": list.copy,
 }  # fmt: skip
 TUPLE_METHODS: dict[str, Callable[..., Any]] = {"index": tuple.index, "count": tuple.count}
+STRING_METHODS: dict[str, Callable[..., Any]] = {
+    "startswith": str.startswith, "endswith": str.endswith, "lower": str.lower, "upper": str.upper, "split": str.split,
+}  # fmt: skip
+METHODS: dict[type[Any], dict[str, Callable[..., Any]]] = {
+    list: LIST_METHODS, tuple: TUPLE_METHODS, str: STRING_METHODS, dict: DICT_METHODS,
+}  # fmt: skip
+"""The methods of plain values that a snippet may call."""
+
+
+def methods(value: Any) -> dict[str, Callable[..., Any]]:
+    """Those of ``value``; none of a value that is no list, tuple, string or dict."""
+    return next((table for plain, table in METHODS.items() if isinstance(value, plain)), {})
+
+
+_TYPES = {
+    "Traced": "Tensor", "FieldTuple": "tuple", "Ordered": "OrderedDict", "Instance": "object", "Namespace": "module",
+    "UserClass": "type", "ModuleClass": "type", "NumberLimits": "finfo", "Device": "device",
+    **dict.fromkeys("Function BoundMethod ClassMethod Operation Builtin Method NoOp SuperName".split(), "function"),
+}  # fmt: skip
+"""Our classes by the names that Python has for what they stand for."""
 
 
 def python_reason(error: Exception) -> str:
     """What Python says about an operation on plain values that it rejects."""
-    return str(error.args[-1] if error.args else "") or type(error).__name__
+    if isinstance(error, KeyError):
+        return f"key {error.args[0]!r:.80} is not in the dict"
+    text = str(error.args[-1] if error.args else "") or type(error).__name__
+    return re.sub(r"'(\w+)'", lambda found: f"'{_TYPES.get(found[1], found[1])}'", text)

@@ -14,7 +14,7 @@ from rotbot.shapes.limits import LIMITS, exceed
 from rotbot.shapes.metadata import ATOMS, Alias, Fields, ModuleSpec, Rejected, TensorMeta, leaves
 from rotbot.shapes.reasons import explain
 from rotbot.shapes.rejected import OPERATOR_NAMES
-from rotbot.shapes.trace import Binding, Named, Node, Ref, Shape, Span, Step, is_in_place
+from rotbot.shapes.trace import Binding, Named, Node, Part, Ref, Shape, Span, Step, is_in_place
 from rotbot.shapes.values import FieldTuple, Traced
 
 
@@ -40,6 +40,8 @@ class Recorder:
         self.reads: dict[int, None] = {}
         self.uses: list[tuple[int, ...]] = []
         """For each node, the nodes whose values it takes."""
+        self.changes: dict[int, tuple[Any, dict[int, None]]] = {}
+        """By its id, each list, dict or module that was changed where it is, and the shapes that this depended on."""
 
     def placeholder(self, name: str, meta: TensorMeta) -> Traced:
         """Record an argument of the program."""
@@ -47,6 +49,17 @@ class Recorder:
         self.nodes.append(Node("placeholder", name, shapes=(meta.shape,), dtypes=dtypes, name=name))
         self.uses.append(())
         return Traced(meta, len(self.nodes) - 1)
+
+    def parameter(self, module: ModuleSpec, name: str, meta: TensorMeta, span: Span, is_buffer: bool) -> Traced:
+        """Record a parameter or buffer of an inline module: a value that is there, like an argument, hence no step.
+
+        ``name`` has dots where it belongs to a module in this one.
+        """
+        made = (to_refs(module.args), to_refs(module.kwargs), to_refs(module.dtype))
+        target, dtypes = f"{module.name}.{name}", (DTYPE_NAMES[meta.dtype],)
+        reads = tuple(self.reads)
+        node = Node("get_attr", target, shapes=(meta.shape,), dtypes=dtypes, span=span, module=made, reads=reads)
+        return Traced(meta, self._append(node, ()), parameter=not is_buffer)
 
     def call(
         self,
@@ -135,6 +148,18 @@ class Recorder:
         self.reads[tensor.node] = None
         return tensor.meta
 
+    def changed(self, holder: Any, new: Any = None, index: Iterable[int] = ()) -> None:
+        """Note that a list, dict or module holds ``new`` from now on, at a place that depends on the shapes ``index``.
+        Plain values were computed from what the statement has read; a tensor's own node knows what it depends on."""
+        reads = [*index, *(self.reads if _is_computed(new) else ())]
+        if reads:
+            self.changes.setdefault(id(holder), (holder, {}))[1].update(dict.fromkeys(reads))
+
+    def held(self, holder: Any) -> None:
+        """Note that what follows depends on what ``holder`` has come to hold."""
+        if (found := self.changes.get(id(holder))) is not None:
+            self.reads.update(found[1])
+
     def name(self, value: Any, name: str, since: int) -> None:
         """Note that ``value`` was assigned to ``name`` by the statement whose first node is ``since``."""
         if isinstance(value, Traced) and not value.path and value.node >= since:
@@ -161,9 +186,7 @@ class Recorder:
         module: ModuleSpec | None,
         tensors: list[Traced],
     ) -> int:
-        if len(self.nodes) >= LIMITS.operations:
-            exceed("torch operations in one program", LIMITS.operations, len(self.nodes) + 1, span.line)
-        self.nodes.append(
+        return self._append(
             Node(
                 kind,
                 target,
@@ -177,9 +200,16 @@ class Recorder:
                 if module is None
                 else (to_refs(module.args), to_refs(module.kwargs), to_refs(module.dtype)),
                 reads=tuple(self.reads),
-            )
+            ),
+            tuple([tensor.node for tensor in tensors]),
         )
-        self.uses.append(tuple([tensor.node for tensor in tensors]))
+
+    def _append(self, node: Node, uses: tuple[int, ...]) -> int:
+        if len(self.nodes) >= LIMITS.operations:
+            line = None if node.span is None else node.span.line
+            exceed("torch operations in one program", LIMITS.operations, len(self.nodes) + 1, line)
+        self.nodes.append(node)
+        self.uses.append(uses)
         return len(self.nodes) - 1
 
     def _add_step(self, op: str, inputs: tuple[Shape, ...], outputs: tuple[Shape, ...], span: Span, node: int) -> None:
@@ -224,7 +254,7 @@ def unwrap(value: Any) -> Any:
         return tuple([item if item.__class__ in ATOMS else unwrap(item) for item in value])
     if kind is list:
         return [unwrap(item) for item in value]
-    if kind is dict:
+    if isinstance(value, dict):
         return {name: unwrap(item) for name, item in value.items()}
     if kind is slice:
         return slice(unwrap(value.start), unwrap(value.stop), unwrap(value.step))
@@ -246,11 +276,18 @@ def _collect(value: Any, found: list[Traced]) -> None:
         for item in value:
             if item.__class__ not in ATOMS:
                 _collect(item, found)
-    elif kind is dict:
+    elif isinstance(value, dict):
         for item in value.values():
             _collect(item, found)
     elif kind is slice:
         _collect((value.start, value.stop, value.step), found)
+
+
+def _is_computed(value: Any) -> bool:
+    """Whether there is anything but tensors in nested containers."""
+    if isinstance(value, (tuple, list, dict)):
+        return any([_is_computed(item) for item in (value.values() if isinstance(value, dict) else value)])
+    return value.__class__ is not Traced
 
 
 def to_refs(value: Any) -> Any:
@@ -262,7 +299,7 @@ def to_refs(value: Any) -> Any:
         return value
     if isinstance(value, tuple):
         return tuple([item if item.__class__ in ATOMS else to_refs(item) for item in value])
-    if kind is list:
+    if kind is list or kind is range:
         return [to_refs(item) for item in value]
     if kind is slice:
         return slice(to_refs(value.start), to_refs(value.stop), to_refs(value.step))
@@ -270,6 +307,8 @@ def to_refs(value: Any) -> Any:
         return Named(NAMED[value])
     if kind is TensorMeta:
         return ("tensor", value.shape)
+    if kind is ModuleSpec:
+        return Part(value.name, to_refs(value.args), to_refs(value.kwargs), to_refs(value.dtype))
     return value
 
 
@@ -313,6 +352,8 @@ def literal(value: Any) -> str:
         return f"[{', '.join(map(literal, value))}]"
     if kind is slice:
         return index_text(value)
+    if kind is ModuleSpec:
+        return op_text(value.name, (), {}, value)
     return repr(value)
 
 

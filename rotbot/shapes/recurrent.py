@@ -1,7 +1,9 @@
-"""Recurrent layers on long sequences. Meta kernels loop over time in Python: a few milliseconds a step and layer.
+"""Modules that do the same again and again: recurrent layers on long sequences, stacks of equal layers.
 
-All that depends on the length is one dimension of the first result, so two steps are run and the length put back.
-Strides do not depend on it: time is the outermost dimension in memory, or the middle one of a transposed result.
+Meta kernels loop over time in Python, a few milliseconds a step and layer. All that depends on a sequence's length is
+one dimension of the first result, so two steps are run and the length put back. Strides do not depend on it: time is
+the outermost dimension in memory, or the middle one of a transposed result. Of a stack two layers are run: each of
+them returns the shape that it takes.
 """
 
 from __future__ import annotations
@@ -12,7 +14,9 @@ from typing import Any
 from rotbot.shapes.metadata import ModuleSpec, Result, TensorMeta
 
 RECURRENT = ("nn.LSTM", "nn.GRU", "nn.RNN")
-_STEPS = 2
+STACKS = {"nn.TransformerEncoder": "nn.TransformerEncoderLayer", "nn.TransformerDecoder": "nn.TransformerDecoderLayer"}
+"""Classes whose constructors take a layer, of which they make copies, and the class that it must have."""
+_STEPS = _LAYERS = 2
 _BATCH_FIRST = 4
 """The position of ``batch_first`` among the constructor's arguments (RNN has one argument more before it)."""
 
@@ -42,3 +46,16 @@ def lengthen(result: Result, time: int, length: int) -> Result:
         return result  # rejected
     output = result[0]
     return (replace(output, shape=(*output.shape[:time], length, *output.shape[time + 1 :])), *result[1:])
+
+
+def lower(module: ModuleSpec | None) -> ModuleSpec | None:
+    """The module, a stack of many layers as one of two."""
+    if module is None or module.name not in STACKS:
+        return module
+    args = (*module.args[:1], *map(_at_most_two, module.args[1:2]), *module.args[2:])
+    named = [(name, _at_most_two(value) if name == "num_layers" else value) for name, value in module.kwargs]
+    return replace(module, args=args, kwargs=tuple(named))
+
+
+def _at_most_two(count: Any) -> Any:
+    return min(count, _LAYERS) if type(count) is int else count

@@ -161,7 +161,7 @@ def build_module(spec: ModuleSpec, device: str) -> nn.Module:
             return torch.empty(value.shape, dtype=value.dtype, device=device)
         if isinstance(value, (tuple, list)):
             return type(value)([thaw(item) for item in value])
-        return value
+        return build_module(value, device) if isinstance(value, ModuleSpec) else value
 
     with nullcontext() if torch.get_default_device().type == device else torch.device(device):
         built = MODULES[spec.name](*[thaw(a) for a in spec.args], **{name: thaw(v) for name, v in spec.kwargs})

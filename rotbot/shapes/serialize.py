@@ -22,7 +22,7 @@ from rotbot.errors import (
     UnsupportedSnippet,
 )
 from rotbot.shapes.arguments import ArgSpec
-from rotbot.shapes.trace import Binding, Named, Node, Promise, Ref, Shape, ShapeTrace, Span, Step, StepError
+from rotbot.shapes.trace import Binding, Named, Node, Part, Promise, Ref, Shape, ShapeTrace, Span, Step, StepError
 
 _SNIPPET_ERRORS = {
     kind.__name__: kind for kind in (SnippetError, SnippetSyntaxError, UnsafeSnippet, UnsupportedSnippet, LimitExceeded)
@@ -46,6 +46,8 @@ def encode_value(value: Any) -> Any:
         return {"r": [value.node, value.path]}
     if type(value) is Named:
         return {"n": value.name}
+    if type(value) is Part:
+        return {"p": [value.target, *map(encode_value, (value.args, value.kwargs, value.dtype))]}
     if type(value) is slice:
         return {"s": [encode_value(v) for v in (value.start, value.stop, value.step)]}
     if value is Ellipsis:
@@ -60,6 +62,7 @@ _DECODERS: dict[str, Callable[[Any], Any]] = {
     "t": lambda body: tuple([decode_value(v) for v in body]),
     "r": lambda body: Ref(body[0], tuple(body[1])),
     "n": Named,
+    "p": lambda body: Part(body[0], *map(decode_value, body[1:])),
     "s": lambda body: slice(*[decode_value(v) for v in body]),
     "e": lambda _: Ellipsis,
     "c": lambda body: complex(*[decode_value(v) for v in body]),

@@ -157,15 +157,17 @@ def _free_in(node: ast.AST, bound: set[str], free: dict[str, None]) -> None:
                 _free(generator.ifs, inner, free)
             _free([node.key, node.value] if isinstance(node, ast.DictComp) else [node.elt], inner, free)
         case ast.FunctionDef(name=name, args=arguments, body=body):
+            _free(node.decorator_list, bound, free)
             _free([*arguments.defaults, *[d for d in arguments.kw_defaults if d is not None]], bound, free)
             bound.add(name)
             _free(body, bound | _parameters(arguments), free)
         case ast.ClassDef(name=name, bases=bases, body=body):
-            _free(bases, bound, free)
+            _free([*node.decorator_list, *bases], bound, free)
             bound.add(name)
             own = set(bound)  # what a class binds is no variable of its methods
             for statement in body:
                 if isinstance(statement, ast.FunctionDef):
+                    _free(statement.decorator_list, own, free)
                     _free_in(ast.Lambda(statement.args, ast.Constant(None)), own, free)
                     _free(statement.body, bound | _parameters(statement.args), free)
                 else:

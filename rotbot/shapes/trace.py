@@ -81,15 +81,27 @@ class Named:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """An ``nn`` module that another's constructor is given: its class in the allowlist, its own arguments, and the
+    dtype it was converted to."""
+
+    target: str
+    args: tuple[Any, ...]
+    kwargs: tuple[tuple[str, Any], ...]
+    dtype: Named | None
+
+
+@dataclass(frozen=True, slots=True)
 class Node:
     """One torch-level operation as recorded, enough to rebuild its ``torch.fx.Node``.
 
-    ``kind`` is an fx opcode (``placeholder``, ``call_function``, ``call_method``, ``call_module``); ``target`` the
-    argument's name or the qualified name in the allowlist (``torch.relu``, ``Tensor.view``, ``operator.add``,
-    ``nn.Linear``); ``args`` and ``kwargs`` hold :class:`Ref`, :class:`Named`, plain literals, and lists, tuples and
-    slices of them. ``shapes``, ``dtypes`` and ``paths`` describe the results, one entry a tensor. ``module`` holds an
-    ``nn`` module's constructor arguments and the dtype it was converted to. ``reads`` names the nodes whose *shape*
-    (not value) this one depends on.
+    ``kind`` is an fx opcode (``placeholder``, ``get_attr``, ``call_function``, ``call_method``, ``call_module``);
+    ``target`` the argument's name or the qualified name in the allowlist (``torch.relu``, ``Tensor.view``,
+    ``operator.add``, ``nn.Linear``; of ``get_attr`` with the parameter's name, ``nn.Linear.weight``); ``args`` and
+    ``kwargs`` hold :class:`Ref`, :class:`Named`, plain literals, and lists, tuples and slices of them. ``shapes``,
+    ``dtypes`` and ``paths`` describe the results, one entry a tensor. ``module`` holds an ``nn`` module's constructor
+    arguments (:class:`Part` for modules among them) and the dtype it was converted to. ``reads`` names the nodes whose
+    *shape* (not value) this one depends on.
     """
 
     kind: str

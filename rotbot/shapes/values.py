@@ -16,19 +16,22 @@ class Traced:
     """A tensor of the program: its metadata and the node that made it. In-place operations change both.
 
     ``twins`` are the values that are the same tensor by another node (``x.contiguous()`` of a contiguous ``x``), this
-    one among them; None where there are no others.
+    one among them; None where there are no others. ``parameter`` says whether it is an ``nn.Parameter``, ``trainable``
+    whether that still wants a gradient.
     """
 
     meta: TensorMeta
     node: int
     path: tuple[int, ...] = ()
     twins: list[Traced] | None = None
+    parameter: bool = False
+    trainable: bool = False
 
-    def twin(self, node: int, path: tuple[int, ...]) -> Traced:
+    def twin(self, node: int, path: tuple[int, ...], parameter: bool = False) -> Traced:
         """The same tensor as another node's result."""
         if self.twins is None:
             self.twins = [self]
-        self.twins.append(Traced(self.meta, node, path, self.twins))
+        self.twins.append(Traced(self.meta, node, path, self.twins, parameter, parameter))
         return self.twins[-1]
 
     def overwrite(self, meta: TensorMeta, node: int, path: tuple[int, ...] = ()) -> None:
@@ -64,7 +67,7 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """A bound method: of a tensor (an operation), or of a Python list."""
+    """A bound method: of a tensor (an operation), or of a Python list or dict."""
 
     owner: Any
     name: str
@@ -77,12 +80,17 @@ class ModuleClass:
     name: str
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Module:
-    """An ``nn`` instance. ``children`` is set for containers (``nn.Sequential``), which are called child by child."""
+    """An ``nn`` instance. ``children`` is set for containers: a dict of ``nn.ModuleDict``, else a list
+    (``nn.Sequential``, which is called child by child, and may have been made with ``names`` for them)."""
 
     spec: ModuleSpec
-    children: list[Any] | None = None
+    children: list[Any] | dict[str, Any] | None = None
+    names: tuple[str, ...] = ()
+    trainable: bool = True
+    parameters: dict[tuple[str, Any], Any] = field(default_factory=dict[tuple[str, Any], Any])
+    """Its own that the program has read or replaced, by name and the dtype that they then had."""
 
     def set_training(self, training: bool) -> None:
         """Set this module's own mode."""
@@ -126,12 +134,25 @@ class Function:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class UserClass:
-    """A class of the snippet; ``base`` is another, None for ``nn.Module``. ``constants`` are its plain attributes."""
+    """A class of the snippet; ``base`` is another, None for ``nn.Module`` or none. ``constants`` are its attributes
+    that are no methods of instances. ``fields`` are those that it adds to a dataclass; None where it is none."""
 
     name: str
     base: UserClass | None
     methods: dict[str, Function]
     constants: Scope
+    is_module: bool = True
+    fields: tuple[str, ...] | None = None
+    frozen: bool = False
+
+    def derives_from(self, other: UserClass) -> bool:
+        """Whether it is ``other``, or derives from it."""
+        return self is other or (self.base is not None and self.base.derives_from(other))
+
+    def all_fields(self) -> tuple[str, ...]:
+        """The fields of a dataclass in the order of its arguments."""
+        inherited = self.base.all_fields() if self.base is not None else ()
+        return tuple(dict.fromkeys((*inherited, *(self.fields or ()))))
 
 
 @dataclass(slots=True, eq=False)
@@ -147,6 +168,11 @@ class Instance:
     training: bool = True
     ready: bool = False
 
+    @property
+    def kind(self) -> str:
+        """What to call it in a message."""
+        return "a module" if self.made_by.is_module else f"an object of the class {self.made_by.name}"
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BoundMethod:
@@ -155,6 +181,30 @@ class BoundMethod:
     instance: Instance
     function: Function
     owner: UserClass
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ClassMethod:
+    """A ``@classmethod``, and the class it is called on."""
+
+    function: Function
+    owner: UserClass
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Property:
+    """A ``@property`` that ``owner`` defines, of an instance once it is read."""
+
+    function: Function
+    instance: Instance | None
+    owner: UserClass
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FieldFactory:
+    """``dataclasses.field(default_factory=make)``."""
+
+    make: Any
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -195,6 +245,13 @@ class Device:
 @dataclass(frozen=True, slots=True)
 class NoOp:
     """A call without effect on shapes: ``torch.manual_seed``, ``torch.no_grad``."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """An optimizer, a scheduler, or what else trains: nothing that it does changes a shape."""
 
     name: str
 

@@ -188,7 +188,114 @@ SNIPPETS: dict[str, list[str]] = {
             "def attention(q, k, v):\n    w = (q @ k.transpose(-2, -1)) / math.sqrt(q.size(-1))\n"
             "    return w.softmax(-1) @ v\nr = attention(seq, seq, seq)"
         ),
+        "def f(a, **kw):\n    return a.sum(**kw)\nr = f(x, dim=1, keepdim=True)",
+        "def f(a, *, scale=1, **rest):\n    return a * scale if rest else a[0]\nr = f(x, **{'scale': 2, 'bias': None})",
         "def f(n0: int, a: torch.Tensor) -> torch.Tensor:\n    return a.new_zeros(n0)\nr = f(x.shape[1], x)",
+    ],
+    "dicts": [
+        "d = {'n': x.shape[0], 'm': 3}\nr = torch.zeros(d['n'], d['m'])",
+        "d = dict(a=x, b=y)\nr = torch.cat(list(d.values()))",
+        "d = dict(zip(['a', 'b'], [x, y]))\nr = torch.stack([d[k] for k in d])",
+        "d = dict({'a': x}.items())\nr = d['a'] + len(d)",
+        "d = {'a': x}\nr = d.get('a') + d.get('q', 1)\nt = d.setdefault('z', m)",
+        "batch = {'x': x, 'y': y}\ndel batch['y']\nr = batch.pop('x') * 2\nt = torch.zeros(len(batch), 2)",
+        "d = {}\nd['a'] = {}\nd['a']['b'] = [x]\nd['a']['b'].append(y)\nr = torch.cat(d['a']['b'])",
+        "d = {(0, 1): x, None: y, 2.5: m, True: n}\nr = d[0, 1] + d[None]\nt = d[1]",
+        "a = {'k': 1}\na |= {'j': 2}\nw = a | {'z': 3}\nr = torch.zeros(len(w), len(a))",
+        "base = {'dim': 1}\nr = x.sum(**{**base, 'keepdim': True})", "r = torch.zeros(2, **{'dtype': torch.float64})",
+        "r = x\nfor name, times in sorted({'b': 2, 'a': 1}.items()):\n    r = r.repeat(times, 1, 1)",
+        "d = {k: w.shape for k, w in {'x': x, 'm': m}.items() if w.ndim > 2}\nr = torch.zeros(d['x'])",
+        "act = {'relu': F.relu, 'gelu': F.gelu}\nr = act['gelu'](x)",
+        "r = {torch.float32: x, torch.int32: k}[y.dtype] * 2",
+        (
+            "feats = {'low': x}\nfeats.update(high=y, **{'mid': x + y})\n"
+            "r = torch.cat([feats[k] for k in ('low', 'mid', 'high')], -1)"
+        ),
+        (
+            "d = {'a': x, 'b': y}\nr = 'c' not in d and 'a' in d and m\nt = d.copy()\nt.clear()\n"
+            "for w in d.values():\n    r = r + w"
+        ),
+        "def f(batch):\n    return {**batch, 'h': batch['x'] @ n}\nr = f({'x': x})['h']",
+        "d = {'a': [2, 3]}\nd['a'] += [4]\nr = torch.zeros(d['a'])", "d = {2: x}\nd[2] = d[2] + 1\nd[2] *= 2\nr = d[2]",
+    ],
+    "builtins that call": [
+        "r = torch.stack(list(map(lambda t: t.sum(0), [x, y])))", "a, w = map(torch.relu, (x, y))\nr = a + w",
+        "r = torch.zeros(*map(int, (2.5, 3.5)))", "r = torch.stack(tuple(map(torch.add, (x, y), (y, x))))",
+        "r = torch.cat([t for t in filter(lambda t: t.ndim > 2, [x, m, y])])",
+        "r = torch.zeros(list(filter(None, [2, 0, 3])))", "a, w = sorted([x, m], key=lambda t: t.ndim)\nr = a + w",
+        "r = max([m, x], key=lambda t: t.ndim)[0]", "r = torch.zeros(sorted(x.shape, key=lambda d: -d, reverse=True))",
+        "r = min(x, y, key=len) + 1", "r = torch.cat([a * w for a, w in zip(x, y, strict=True)])",
+        "r = torch.zeros(int(2.5), len(str(1234)))",
+        "kind = 'Mean'\nr = x.mean(1) if kind.lower().startswith('me') else x.sum(1)", "r = x + len('a,b'.split(','))",
+        "r = x if isinstance(nn.Linear(4, 2), (nn.Conv2d, nn.Linear)) and not isinstance(x, nn.Module) else y",
+        "r = x * isinstance({}, dict) * isinstance('a', (int, str))",
+    ],
+    "containers of modules": [
+        (
+            "layers = nn.ModuleDict({'a': nn.Linear(4, 5), 'b': nn.Linear(5, 6)})\nr = x\n"
+            "for name, layer in layers.items():\n    r = layer(r)"
+        ),
+        "layers = nn.ModuleDict(modules={'a': nn.Linear(4, 5)})\nr = layers['a'](x) if 'a' in layers else x",
+        "layers = nn.ModuleDict([['a', nn.Linear(4, 5)]])\nr = layers.a(x)",
+        (
+            "layers = nn.ModuleDict()\nlayers['a'] = nn.Linear(4, 5)\nlayers.update({'b': nn.Linear(5, 2)})\n"
+            "r = layers['b'](layers['a'](x))\ndel layers['a']\nt = torch.zeros(len(layers))\n"
+            "w = layers.pop('b')(torch.zeros(5))"
+        ),
+        (
+            "layers = nn.ModuleDict({str(j): nn.Linear(4, 4) for j in range(3)})\nr = x\nfor j in range(3):\n"
+            "    r = layers[f'{j}'](r)"
+        ),
+        (
+            "heads = nn.ModuleDict({'a': nn.Linear(4, 2), 'b': nn.Linear(4, 9)})\n"
+            "out = {k: h(x) for k, h in heads.items()}\nr = out['b']"
+        ),
+        "net = nn.Sequential(*nn.ModuleDict({'a': nn.Linear(4, 5), 'b': nn.ReLU()}).values())\nr = net.eval()(x)",
+        (
+            "from collections import OrderedDict\n"
+            "net = nn.Sequential(OrderedDict([('fc', nn.Linear(4, 5)), ('act', nn.ReLU())]))\nr = net.fc(x)\n"
+            "t = net[:1](x)\nw = net(x)"
+        ),
+        (
+            "layers = nn.ModuleList([nn.ReLU()])\nlayers.insert(0, nn.Linear(4, 5))\n"
+            "layers[1] = nn.Linear(5, 2)\nr = layers[1](layers[0](x))"
+        ),
+        "net = nn.Sequential(nn.Linear(4, 5), nn.Linear(5, 6))\ndel net[-1]\nnet.append(nn.Linear(5, 7))\nr = net(x)",
+        "net = nn.Sequential(nn.Linear(4, 5), nn.ReLU()).requires_grad_(False)\nr = net(x)",
+    ],
+    "parameters of modules": [
+        "lin = nn.Linear(4, 6)\nr = F.linear(x, lin.weight, lin.bias)", "r = x @ nn.Linear(4, 6).weight.T",
+        "bn = nn.BatchNorm2d(3)\nr = bn.running_mean.view(1, -1, 1, 1) + img",
+        "r = nn.LSTM(8, 6).weight_ih_l0.chunk(4)[0]",
+        "lin = nn.Linear(4, 6, bias=False)\nr = x if lin.bias is None else y",
+        (
+            "lin = nn.Linear(4, 6)\nwith torch.no_grad():\n    lin.weight[:2] = 0\n    lin.bias.zero_()\n"
+            "r = lin.weight.sum(0)"
+        ),
+        (
+            "emb, head = nn.Embedding(9, 4), nn.Linear(4, 9, bias=False)\nhead.weight = emb.weight\n"
+            "r = head(emb(ids)) + head.weight.sum(1)"
+        ),
+        "lin = nn.Linear(4, 6).half()\nr = lin.weight\nt = lin.float().weight",
+        "net = nn.Sequential(nn.Linear(4, 5))\nr = net[0].weight @ v",
+        "w = nn.init.xavier_uniform_(nn.Linear(4, 6).weight)\nr = w.size(0) * x",
+        "conv = nn.Conv2d(3, 6, 3)\nr = conv.weight.flatten(1)", "n0 = x.shape[-1]\nr = nn.Linear(n0, 2 * n0).weight",
+    ],
+    "stacks of transformer layers": [
+        "r = nn.TransformerEncoder(nn.TransformerEncoderLayer(8, 2, batch_first=True), num_layers=3)(seq)",
+        (
+            "layer = nn.TransformerDecoderLayer(d_model=8, nhead=2)\n"
+            "r = nn.TransformerDecoder(layer, 4, norm=nn.LayerNorm(8))(seq, seq)"
+        ),
+        (
+            "enc = nn.TransformerEncoder(nn.TransformerEncoderLayer(8, 2, 16, activation=F.gelu), 2).eval()\n"
+            "r = enc(seq.transpose(0, 1))"
+        ),
+        (
+            "mask = nn.Transformer.generate_square_subsequent_mask(5)\n"
+            "enc = nn.TransformerEncoder(nn.TransformerEncoderLayer(8, 2, batch_first=True), 1)\n"
+            "r = enc(seq, mask=mask)"
+        ),
     ],
     "dtypes and devices": [
         "r = x.to(torch.float16)", "r = x.long()", "r = x.half().float()", "r = x.to('cpu')", "r = x.to(y.dtype)",

@@ -1,4 +1,4 @@
-"""Classes that derive from ``nn.Module``, interpreted, against the same text run by Python and torch."""
+"""Classes, most of them ``nn.Module``s, interpreted, against the same text run by Python and torch."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import rotbot
 from rotbot.errors import SnippetError, UnsafeSnippet, UnsupportedSnippet
 from rotbot.shapes.source import free_names
 from tests.shapes import eager
+from tests.shapes.models import PROGRAMS as MODELS
+from tests.shapes.snippets import ARGS as SNIPPET_ARGS
 
 MLP = """
 class MLP(nn.Module):
@@ -200,13 +202,24 @@ def test_calls_that_python_would_reject() -> None:
 
 
 REFUSED = {
-    "class A: pass": (UnsupportedSnippet, "derives from nn.Module"),
+    "class A(dict): pass": (UnsupportedSnippet, "derives from nn.Module"),
+    "class A:\n    def __getattr__(self, n): return x": (UnsafeSnippet, "defining __getattr__ is not allowed"),
+    "class A:\n    @staticmethod\n    def __init__(): pass": (UnsupportedSnippet, "__init__ as a static method"),
+    "class A:\n    @property\n    def n(self): return 1\ny = A.n": (UnsupportedSnippet, "of an instance only"),
+    "class A:\n    @property\n    @staticmethod\n    def n(): return 1": (UnsafeSnippet, "decorators are not allowed"),
+    "class A:\n    n = 1\nA.n = 2": (UnsafeSnippet, "assigning to an attribute is not allowed"),
+    "class A:\n    n = 1\ny = torch.relu(A())": (UnsupportedSnippet, "an object of the class A as an argument"),
+    "from dataclasses import dataclass\n@dataclass(slots=x)\nclass A: pass": (UnsupportedSnippet, "the option slots"),
+    "from dataclasses import dataclass\n@dataclass(kw_only=True)\nclass A: pass": (UnsupportedSnippet, "kw_only"),
+    "from dataclasses import dataclass\n@dataclass\nclass A(nn.Module): pass": (UnsupportedSnippet, "a dataclass that"),
+    "from dataclasses import dataclass\ny = dataclass(x)": (UnsupportedSnippet, "as a decorator only"),
+    "from dataclasses import field\ny = field(init=False)": (UnsupportedSnippet, "with default= or default_factory="),
     "class A(nn.Linear): pass": (UnsupportedSnippet, "derives from nn.Module"),
     "class A(nn.Module, nn.Module): pass": (UnsupportedSnippet, "derives from nn.Module"),
     "class A(nn.Module, metaclass=M): pass": (UnsafeSnippet, "a metaclass"),
     "@torch.no_grad()\nclass A(nn.Module): pass": (UnsafeSnippet, "decorators are not allowed"),
-    "class A(nn.Module):\n    @property\n"
-    "    def f(self): return 1": (UnsafeSnippet, "line 2: decorators|line 3: decor"),
+    "class A(nn.Module):\n    @torch.jit.export\n"
+    "    def f(self): return 1": (UnsafeSnippet, "torch.jit is not among"),
     "class A(nn.Module):\n    def __call__(self, x): return x": (UnsafeSnippet, "defining __call__ is not allowed"),
     "class A(nn.Module):\n    def __getattr__(self, x): return x": (UnsafeSnippet, "defining __getattr__"),
     "class A(nn.Module):\n    __slots__ = ()": (UnsafeSnippet, "defining __slots__ is not allowed"),
@@ -247,3 +260,14 @@ def test_what_is_refused_and_why(code: str) -> None:
         rotbot.trace(code, {"x": [2]})
     assert type(caught.value) is kind
     assert any(part in str(caught.value) for part in words.split("|")), str(caught.value)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_whole_programs_have_the_shapes_of_running_them(name: str) -> None:
+    code = MODELS[name]
+    args = {key: SNIPPET_ARGS[key] for key in free_names(code) if key in SNIPPET_ARGS}
+    ran = eager.run(code, args)
+    wanted = {key: eager.flat(eager.shapes(value)) for key, value in ran.items() if eager.shapes(value) is not None}
+    assert wanted
+    for target, shapes in wanted.items():
+        assert eager.flat(_listed(rotbot.trace(code, args, target).final)) == shapes, target

@@ -136,3 +136,52 @@ def test_only_the_needed_names_of_a_long_import_are_imported() -> None:
     assert made.code.split("\n")[0] == "from torch import cat"
     error = trace(made.code, {"x": [2, 3]}).error
     assert (error.step, error.line) == (1, 8)
+
+
+CONFIGURED = """from dataclasses import dataclass, field
+import dataclasses as dc
+import wandb
+from torch import nn, no_grad
+
+
+@dataclass
+class Config:
+    dim: int = 8
+    heads: int = 2
+    names: list = field(default_factory=lambda: ["a", "b"])
+
+
+@dc.dataclass
+class Unused:
+    path: str = wandb.run.dir
+
+
+class Heads(nn.Module):
+    def __init__(self, dim, config=Config(heads=4)):
+        super().__init__()
+        self.config = config
+        self.layers = nn.ModuleDict({name: nn.Linear(dim, config.dim) for name in config.names})
+
+    @property
+    def head_dim(self):
+        return self.config.dim // self.config.heads
+
+    @staticmethod
+    def split(x, heads, size):
+        return x.unflatten(-1, (heads, size))
+
+    @no_grad()
+    def forward(self, x, **options):
+        return {name: self.split(layer(x), self.config.heads, self.head_dim) for name, layer in self.layers.items()}
+"""
+
+
+def test_a_class_with_settings_and_decorators_keeps_what_they_need() -> None:
+    made = program(CONFIGURED, "Heads", parse_args({"x": "3,16"}), {}, {"dim": "16"})
+    kept = [line for line in made.code.split("\n") if "import" in line]
+    assert kept == ["from dataclasses import dataclass, field", "from torch import nn, no_grad"]
+    found = trace(made.code, {key: spec.plain() for key, spec in made.specs.items()})
+    assert found.final == ((3, 4, 2), (3, 4, 2))
+    assert [(step.op, step.line) for step in found.steps] == [
+        ("Linear(16, 8)", 35), ("unflatten(-1, (4, 2))", 31), ("Linear(16, 8)", 35), ("unflatten(-1, (4, 2))", 31),
+    ]  # fmt: skip

@@ -14,6 +14,7 @@ import rotbot
 from rotbot.shapes.source import free_names
 from rotbot.shapes.trace import Span
 from tests.shapes import eager
+from tests.shapes.models import PROGRAMS
 from tests.shapes.programs import Program, programs
 from tests.shapes.snippets import ALL, ARGS
 
@@ -52,7 +53,7 @@ def tensors(value: object) -> Described:
 
 
 def test_every_graph_runs_on_real_tensors_to_the_shapes_and_dtypes_it_claims() -> None:
-    for code in ALL:
+    for code in (*ALL, *PROGRAMS.values()):
         args = {name: ARGS[name] for name in free_names(code) if name in ARGS}
         for node, value in run(rotbot.trace(code, args), args).items():
             if "tensor_meta" in node.meta:
@@ -99,6 +100,24 @@ def test_one_of_several_results_is_a_getitem_node() -> None:
     assert hidden.args[0].args[1] == 1
     lstm = hidden.args[0].args[0]
     assert [tuple(meta.shape) for meta in lstm.meta["tensor_meta"]] == [(5, 2), (1, 2), (1, 2)]
+
+
+def test_a_parameter_is_a_get_attr_node_of_its_module() -> None:
+    graph = rotbot.trace("m = nn.MultiheadAttention(8, 2)\nr = x @ m.in_proj_weight.T", {"x": [5, 8]}).graph
+    get = next(node for node in graph.nodes if node.op == "get_attr")
+    assert get.target == "multiheadattention_1.in_proj_weight"
+    assert tuple(get.meta["tensor_meta"].shape) == (24, 8)
+    assert isinstance(graph.owning_module.get_submodule("multiheadattention_1"), torch.nn.MultiheadAttention)
+
+
+def test_a_parameter_of_a_module_in_a_module_is_found_there() -> None:
+    code = "m = nn.MultiheadAttention(8, 2)\nr = list(m.parameters())[2] @ x"
+    graph = rotbot.trace(code, {"x": [8]}).graph
+    targets = [node.target for node in graph.nodes if node.op == "get_attr"]
+    assert [target.partition(".")[2] for target in targets] == [
+        "in_proj_weight", "in_proj_bias", "out_proj.weight", "out_proj.bias",
+    ]  # fmt: skip
+    assert rotbot.trace(code, {"x": [8]}).final == (8,)
 
 
 def test_what_follows_an_assigned_item_uses_the_changed_tensor() -> None:

@@ -40,7 +40,9 @@ from rotbot.shapes.serialize import (
     from_bytes,
     to_bytes,
 )
-from rotbot.shapes.trace import Named, Node, Ref, ShapeTrace, Span, Step, StepError
+from rotbot.shapes.source import free_names
+from rotbot.shapes.trace import Named, Node, Part, Ref, ShapeTrace, Span, Step, StepError
+from tests.shapes.snippets import ALL, ARGS
 
 SEED = "q = s[None, :]\nf = q.expand(4, -1)"
 PATIENT = 60.0
@@ -78,6 +80,12 @@ y = F.scaled_dot_product_attention(q, q, q, is_causal=True)
     "interpolate": ("y = F.interpolate(x, scale_factor=2, mode='bilinear')", {"x": [1, 3, 4, 4]}),
     "lazy imports": ("y = x.quantile(0.3, dim=0)\nz = torch.einsum('ij,jk->ik', x, x.T)", {"x": [4, 5]}),
     "dtypes": ("y = w[i].to(torch.float64)\nz = F.one_hot(i, 9)\nm = y == float('inf')", {"w": [9, 2], "i": "3:int64"}),
+    "a stack of layers": (
+        "e = nn.TransformerEncoder(nn.TransformerEncoderLayer(8, 2, 9), 3, norm=nn.LayerNorm(8))\ny = e(x)",
+        {"x": [2, 5, 8]},
+    ),
+    "parameters": ("w = nn.Linear(4, 6).double().weight\ny = x @ w.T.float()", {"x": [3, 4]}),
+    "dicts": ("d = {'a': x, 'n': x.shape[0]}\ny = d['a'].view(d['n'], -1, **{})\nz = y[:, range(2)]", {"x": [3, 4, 2]}),
     "in place": ("x[0] = 1\nx += 2\ny = x[..., None, 1:3, ::2]", {"x": [4, 5, 6]}),
     "rejected": ("y = a @ b", {"a": [2, 3], "b": [4, 5]}),
 }  # fmt: skip
@@ -298,9 +306,12 @@ _scalars = (
     | st.just(...) | st.builds(Named, _texts)
     | st.builds(Ref, st.integers(0, 99), _paths)
 )  # fmt: skip
+_dtypes = st.none() | st.builds(Named, _texts)
 _values = st.recursive(
     _scalars, lambda inner: st.lists(inner, max_size=3) | st.lists(inner, max_size=3).map(tuple)
-    | st.builds(slice, inner, inner, inner), max_leaves=8,
+    | st.builds(slice, inner, inner, inner)
+    | st.builds(Part, _texts, st.lists(inner, max_size=2).map(tuple), st.just(()), _dtypes),
+    max_leaves=8,
 )  # fmt: skip
 _shapes = st.lists(st.integers(0, 2**40) | st.text("abC//8+", min_size=1), max_size=4).map(tuple)
 _tuples_of_shapes = st.lists(_shapes, max_size=3).map(tuple)
@@ -310,7 +321,7 @@ _steps = st.builds(
     Step, _texts, _tuples_of_shapes, _tuples_of_shapes, st.lists(_texts, max_size=2).map(tuple), st.none() | _texts,
     _spans, st.none() | _texts, st.none() | st.integers(0, 99),
 )  # fmt: skip
-_modules = st.tuples(st.lists(_values, max_size=2).map(tuple), _kwargs, st.none() | st.builds(Named, _texts))
+_modules = st.tuples(st.lists(_values, max_size=2).map(tuple), _kwargs, _dtypes)
 _nodes = st.builds(
     Node, _texts, _texts, st.lists(_values, max_size=3).map(tuple), _kwargs, _tuples_of_shapes,
     st.lists(_texts, max_size=2).map(tuple), st.lists(_paths, max_size=2).map(tuple),
@@ -329,6 +340,13 @@ _traces = st.builds(
 def test_values_round_trip_exactly(value: object) -> None:
     back = decode_value(from_bytes(to_bytes(encode_value(value))))
     assert repr(back) == repr(value)  # repr tells 1 from True, 0.0 from -0.0, a list from a tuple, and nan equals nan
+
+
+def test_the_trace_of_every_snippet_round_trips_exactly() -> None:
+    for code in ALL:
+        made = trace(code, {name: ARGS[name] for name in free_names(code) if name in ARGS})
+        back = decode_trace(from_bytes(to_bytes(encode_trace(made))))
+        assert (repr(back), repr(back.nodes)) == (repr(made), repr(made.nodes)), code
 
 
 @given(_traces)

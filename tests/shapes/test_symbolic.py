@@ -39,7 +39,37 @@ b, t, c = x.shape
 y = F.pad(x, (0, 0, 0, -t % 8)).view(b, -1, 8, c)
 """
 
+SETTINGS = """
+class Settings:
+    def __init__(self, dim):
+        self.dim = dim
+    @property
+    def head(self):
+        return self.dim // 4
+"""
+
 SHAPES: list[tuple[str, dict[str, str], str]] = [
+    (
+        "b, t, c = x.shape\nlin = nn.Linear(c, 3 * c)\nr = F.linear(x, lin.weight, lin.bias)",
+        {"x": "B,T,C"},
+        "[B, T, 3*C]",
+    ),
+    (
+        "d = {'b': x.shape[0], 'x': x}\nd.update(c=d['x'].shape[-1])\nr = d['x'].view(d['b'], -1, 8, d['c'] // 8)",
+        {"x": "B,T,C"},
+        "[B, T, 8, C//8]",
+    ),
+    (
+        SETTINGS + "r = x.unflatten(-1, (4, Settings(x.shape[-1]).head))",
+        {"x": "N,C"},
+        "[N, 4, C//4]",
+    ),
+    (
+        "n = sum(p.numel() for p in nn.Linear(x.shape[-1], 3).parameters())\nr = torch.zeros(n)",
+        {"x": "N,C"},
+        "[3*C + 3]",
+    ),
+    ("sizes = []\nfor s in x.shape:\n    sizes.append(2 * s)\nr = torch.zeros(sizes)", {"x": "N,C"}, "[2*N, 2*C]"),
     (ATTENTION, {"x": "B,T,C"}, "[B, T, C]"),
     ("y = (x @ x.mT).softmax(-1) @ x", {"x": "B,T,64"}, "[B, T, 64]"),
     ("y = F.scaled_dot_product_attention(q, k, v)", {"q": "B,8,T,D", "k": "B,8,S,D", "v": "B,8,S,E"}, "[B, 8, T, E]"),
