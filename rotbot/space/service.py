@@ -21,7 +21,7 @@ from rotbot.inference.engine import Completion, Engine, Sampling
 from rotbot.problem import Problem
 
 _IDLE_SECONDS = 60.0
-_NOT_LOADED = "The model cannot be loaded here. Choose another; the ground truth needs no model."
+_NOT_LOADED = "The model cannot be loaded here. Choose another; the ground truth needs none."
 _FAILED = "The model's engine failed and is started again. Press Run once more."
 
 
@@ -194,7 +194,7 @@ class Service:
         try:
             engine = self._engine_for(ticket)
         except RotbotError as error:
-            self._end(ticket, Stopped(f"The model cannot be loaded: {error}. The ground truth needs no model."))
+            self._end(ticket, Stopped(f"The model cannot be loaded: {error}. Choose another; the ground truth needs none."))
             return
         ticket._began = time.monotonic()
         ticket._stream = engine.stream(ticket.problem, ticket.sampling)

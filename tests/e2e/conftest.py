@@ -83,7 +83,7 @@ def visit(chromium):
         page.on("pageerror", lambda error: failures.append(str(error)))
         page.on("request", lambda request: "127.0.0.1" in request.url or foreign.append(request.url))
         page.goto(url)
-        page.get_by_role("table").first.or_(page.locator(".status.bad").first).wait_for()
+        page.get_by_role("table").first.or_(page.locator(".status").first).first.wait_for()
         return page
 
     yield open_page

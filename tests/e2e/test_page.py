@@ -62,7 +62,7 @@ def test_type_code_fill_shapes_run_and_read_the_verdict(visit, site):
     page = visit(site.url)
     write(page, "h = query @ key.mT\nout = h.sum(0)")
     give(page, "query", "2, 3, 5")
-    expect(page.locator(".status.bad")).to_contain_text("give key a shape")
+    expect(page.locator(".status.todo")).to_contain_text("Give key a shape")
     give(page, "key", "2, 4, 5")
     truth = page.get_by_role("table", name="Ground truth")
     expect(truth.locator("tr.final")).to_contain_text("[3, 4]")

@@ -180,8 +180,8 @@ def test_another_model_waits_for_the_open_streams(serve, engines):
 @pytest.mark.parametrize(
     ("fault", "said"),
     [
-        (InputError("no such model"), "The model cannot be loaded: no such model. The ground truth needs no model."),
-        (OSError("disk"), "The model cannot be loaded here. Choose another; the ground truth needs no model."),
+        (InputError("no such model"), "The model cannot be loaded: no such model. Choose another; the ground truth needs none."),
+        (OSError("disk"), "The model cannot be loaded here. Choose another; the ground truth needs none."),
     ],
 )
 def test_a_model_that_cannot_be_loaded_is_a_sentence(fault, said):
