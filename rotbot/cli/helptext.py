@@ -1,4 +1,4 @@
-"""How a command shows its help: prose that fills the line, examples as they are to be typed, and nothing read as markup.
+"""How a command shows its help: prose that fills the line, examples as they are typed, and nothing read as markup.
 
 A command's docstring has paragraphs; one that is indented, or begins with ``Example:`` or ``rotbot``, is an example.
 """

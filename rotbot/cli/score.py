@@ -77,7 +77,9 @@ def _rows(file: str) -> Iterator[tuple[int, dict[str, Any]]]:
         except OSError as error:
             raise InputError(f"cannot read {file!r}: {error.strerror or error}") from error
         except UnicodeDecodeError as error:
-            raise InputError(f"{file}: expected JSON lines in UTF-8, got something else at byte {error.start}") from error
+            raise InputError(
+                f"{file}: expected JSON lines in UTF-8, got something else at byte {error.start}"
+            ) from error
 
 
 def _object(number: int, line: str) -> dict[str, Any]:

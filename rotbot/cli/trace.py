@@ -89,7 +89,7 @@ def trace(
     def run() -> bool:
         source, specs = _program(file, code, arg or [], target, value or [], init or [])
         result = _traced(source, specs, target, work)
-        own, _, call = source.rpartition("\n")  # of FILE::NAME the last line is a call that the file does not have
+        own = source.rpartition("\n")[0]  # of FILE::NAME the last line is a call that the file does not have
         added = path != file and code is None and (result.error is None or result.error.line != source.count("\n") + 1)
         return _show(result, own if added else source, form, path)
 

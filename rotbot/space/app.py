@@ -179,7 +179,9 @@ def _extras(filled: Filled) -> tuple[str, str]:
 def _refusal(error: RotbotError) -> str:
     """What is wrong, or in a form that is not filled in yet what to do next, as a sentence."""
     text = f"{str(error).rstrip('.')}."
-    return views.status(text[0].upper() + text[1:], "todo") if isinstance(error, Unfinished) else views.status(text, "bad")
+    return (
+        views.status(text[0].upper() + text[1:], "todo") if isinstance(error, Unfinished) else views.status(text, "bad")
+    )
 
 
 async def _truth(filled: Filled) -> tuple[str, ...]:

@@ -77,9 +77,9 @@ def _stacked(op: str, before: Shape) -> list[Link]:
 def _second(name: str, before: Shape, after: Shape) -> list[Link]:
     """The second operand: of a matrix product its last dimension and what it has in common, of a layer its rows."""
     rank = len(before)
-    if name == "linear" and rank == 2:  # noqa: PLR2004 - a weight
+    if name == "linear" and rank == 2:
         return [(0, len(after) - 1)]
-    if name not in _PRODUCTS or rank < 2:  # noqa: PLR2004 - a vector's only dimension is summed over
+    if name not in _PRODUCTS or rank < 2:
         return []
     batch = [(i, j) for i, j in _aligned(before[:-2], after[:-2]) if j >= 0 and before[i] == after[j]]
     return [*batch, (rank - 1, len(after) - 1)]

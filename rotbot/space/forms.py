@@ -12,6 +12,7 @@ from rotbot.shapes.source import assigned_names, free_names, read
 from rotbot.shapes.trace import ShapeTrace
 from rotbot.space.links import MAX_ARGUMENTS
 
+
 @dataclass(frozen=True, slots=True)
 class Names:
     """The free names (arguments) and the assigned ones (targets) of a program, or why it cannot be read."""

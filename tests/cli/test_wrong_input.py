@@ -1,4 +1,4 @@
-"""What a newcomer gets wrong, for every command: one sentence on standard error, exit code 2, nothing on standard out."""
+"""What a newcomer gets wrong, command by command: a sentence on standard error, exit code 2, nothing on stdout."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ WRONG = [
     (["trace", *EXAMPLE, "--format", "xml"], "--format: expected one of text, json, github, sarif, got 'xml'"),
     (["trace", "-c", "import os\ny = os.getcwd()", "--json"], "line 1: import of os is not allowed"),
     (["predict"], "expected code on standard input, got nothing"),
-    (["predict", "--engine", "nope", *EXAMPLE], "--engine: expected one of auto, vllm, transformers, endpoint, got 'nope'"),
-    (["predict", "nope", *EXAMPLE], "expected 'embedded', a model folder or a Hub ID (owner/name[@revision]), got 'nope'"),
+    (["predict", "--engine", "x", *EXAMPLE], "--engine: expected one of auto, vllm, transformers, endpoint, got 'x'"),
+    (["predict", "x", *EXAMPLE], "expected 'embedded', a model folder or a Hub ID (owner/name[@revision]), got 'x'"),
     (["predict", *EXAMPLE, "--json", "--target", "z"], "the target 'z' is never assigned; assigned names: y"),
     (["predict", "--file", "none.jsonl"], "cannot read 'none.jsonl': No such file or directory"),
     (["predict", "--file", "bytes.jsonl"], "bytes.jsonl: expected JSON lines in UTF-8, got something else at byte 0"),

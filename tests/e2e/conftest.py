@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 import pytest
 from playwright.sync_api import Page, sync_playwright
 
+from rotbot.errors import InputError
 from rotbot.shapes.isolation import worker_pid
 from rotbot.space.app import build, launch
 from rotbot.space.service import Service
@@ -27,6 +28,8 @@ class Site:
     going: bool = True
 
     def open_engine(self, model):
+        if model != "embedded":
+            raise InputError(f"no such model: {model}")
         self.engines.append(TruthfulEngine(going=self.going))
         return self.engines[-1]
 
