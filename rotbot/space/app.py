@@ -27,6 +27,8 @@ _COPY_LINK = """async (query) => { const url = location.origin + location.pathna
   history.replaceState(null, '', url);
   try { await navigator.clipboard.writeText(url); return [query, 'Copied.']; }
   catch { return [query, "It is in the address bar."]; } }"""
+_MARK_STOPPED = """() => document.querySelectorAll('.mark.now').forEach((mark) => {
+  mark.textContent = 'stopped here'; mark.className = 'mark cut'; })"""
 _SHOW_ANSWER = """() => { const answer = document.querySelector('.answer');
   if (answer.getBoundingClientRect().top > innerHeight / 2) answer.scrollIntoView(); }"""
 
@@ -127,7 +129,7 @@ def build(models: tuple[str, ...] = ("embedded",), service: Service | None = Non
             box.blur(left, [query, *form], truth_outputs, **seen)
         gr.on([model.input, model.blur], extras, form, [query, local], **seen)
         run.click(None, js=_SHOW_ANSWER, **_PRIVATE)  # on a phone it is below the form
-        stop.click(None, cancels=[begun, ran], **_PRIVATE).then(
+        stop.click(None, cancels=[begun, ran], js=_MARK_STOPPED, **_PRIVATE).then(
             lambda: views.status("Stopped."), None, note, **_PRIVATE
         )
         for button, example in chosen:
@@ -179,9 +181,9 @@ def _extras(filled: Filled) -> tuple[str, str]:
 def _refusal(error: RotbotError) -> str:
     """What is wrong, or in a form that is not filled in yet what to do next, as a sentence."""
     text = f"{str(error).rstrip('.')}."
-    return (
-        views.status(text[0].upper() + text[1:], "todo") if isinstance(error, Unfinished) else views.status(text, "bad")
-    )
+    if isinstance(error, Unfinished) or text.startswith("line "):  # else it may begin with a name
+        text = text[0].upper() + text[1:]
+    return views.status(text, "todo" if isinstance(error, Unfinished) else "bad")
 
 
 async def _truth(filled: Filled) -> tuple[str, ...]:
@@ -222,13 +224,14 @@ async def _answer(
                     views.raw(text),
                 )
             case Stopped(reason):
-                yield views.status(reason, "bad"), gr.skip(), "", views.raw(text)
+                steps = _partly(trace, text, stopped=True) if text else gr.skip()
+                yield views.status(reason, "bad"), steps, "", views.raw(text)
             case Done(completion, engine):
                 judged = compare(trace, completion.text)
                 verdict = views.verdict(judged, completion, engine)
                 yield "", views.versus(judged), verdict, views.raw(completion.text)
 
 
-def _partly(trace: ShapeTrace, text: str) -> str:
+def _partly(trace: ShapeTrace, text: str, stopped: bool = False) -> str:
     whole, _, partial = text.rpartition("\n")
-    return views.versus(compare(trace, whole), partial)
+    return views.versus(compare(trace, whole), partial, stopped)

@@ -54,6 +54,6 @@ def command(filled: Filled) -> str:
     if not filled.code.strip():
         return ""
     words = ["rotbot", "predict", *([filled.model] if filled.model not in ("", EMBEDDED) else []), "-c", filled.code]
-    for name, shape in filled.args:
+    for name, shape in [(name, shape) for name, shape in filled.args if shape.strip()]:
         words += ["--arg", f"{name}={shape.replace(' ', '')}"]
     return shlex.join([*words, *(["--target", filled.target] if filled.target else [])])

@@ -9,7 +9,8 @@ from rotbot.shapes.trace import Shape, ShapeTrace, Step
 from rotbot.space.dims import links
 from rotbot.space.markup import esc, shapes_text
 
-WIDTH, _BOX, _ROW, _LABEL, _GAP = 360, 26, 34, 20, 16
+WIDTH, _BOX, _ROW, _LABEL, _GAP = 320, 26, 34, 20, 16
+_MOST = 64.0  # of a box's width
 _MAX_STEPS, _DRAWN = 40, 2
 
 
@@ -75,7 +76,7 @@ def picture(trace: ShapeTrace) -> str:
 def _step(index: int, step: Step, y: float) -> tuple[str, float]:
     """One step from ``y`` down, and its height: label, inputs, lines, output (or the word that torch rejects it)."""
     label = f"{index}  {step.op}"
-    label = label if len(label) <= 46 else f"{label[:45]}…"
+    label = label if len(label) <= 40 else f"{label[:39]}…"
     parts = [f'<text class="op" x="4" y="{y + 14:.0f}">{esc(label)}</text>']
     top = y + _LABEL
     shown = step.inputs[:_DRAWN]
@@ -107,18 +108,18 @@ def _step(index: int, step: Step, y: float) -> tuple[str, float]:
 
 
 def _centre(rank: int, place: int, left: float, width: float) -> float:
-    size = min(72.0, (width - 8) / max(rank, 1))
+    size = min(_MOST, (width - 8) / max(rank, 1))
     return left + 4 + size * place + size / 2
 
 
 def _boxes(shape: Shape, left: float, width: float, y: float, unlinked: str, linked: set[int] | None) -> str:
     if not shape:
         return f'<text class="note" x="{left + 4:.0f}" y="{y + 17:.0f}">[] one number</text>'
-    size = min(72.0, (width - 8) / len(shape))
+    size = min(_MOST, (width - 8) / len(shape))
     drawn: list[str] = []
     for place, dim in enumerate(shape):
         alone = linked is not None and place not in linked
-        text = str(dim) if len(str(dim)) * 7 < size or size > 60 else f"{str(dim)[:2]}…"
+        text = str(dim) if len(str(dim)) * 8 < size else f"{str(dim)[: max(int(size // 8) - 1, 1)]}…"
         x = left + 4 + size * place
         drawn.append(
             f'<rect class="dim{" " + unlinked if alone else ""}" x="{x + 1:.1f}" y="{y:.0f}" width="{size - 2:.1f}" '

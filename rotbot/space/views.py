@@ -12,6 +12,7 @@ _MARKS = {
     "yes": '<span class="mark yes">✓ match</span>',
     "no": '<span class="mark no">✗ differs</span>',
     "now": '<span class="mark now">… writing</span>',
+    "cut": '<span class="mark cut">stopped here</span>',
     "none": "",
 }
 
@@ -46,15 +47,15 @@ def truth_steps(trace: ShapeTrace) -> str:
     )
 
 
-def versus(comparison: Comparison, partial: str | None = None) -> str:
-    """Both sides by step. ``partial`` is the line that the model is at, None when it has ended."""
+def versus(comparison: Comparison, partial: str | None = None, stopped: bool = False) -> str:
+    """Both sides by step. ``partial`` is the line that the model is at (``stopped``: was at), None at the end."""
     writing = partial is not None
     rows: list[str] = []
     for pair in comparison.pairs:
         here = writing and pair.index == comparison.steps_claimed
         mark = "yes" if pair.match else "no"
         if pair.claimed is None and writing:
-            mark = "now" if here else "none"
+            mark = ("cut" if stopped else "now") if here else "none"
         rows.append(_row(str(pair.index), _step(pair.claimed, (partial or "") if here else ""), mark, _step(pair.true)))
     if not writing:
         rows += [

@@ -104,6 +104,8 @@ def test_steps_stream_and_stop_aborts_in_the_engine(visit, site):
     problem = engine.opened[-1]
     page.get_by_role("button", name="Stop").click()
     expect(page.locator(".status")).to_contain_text("Stopped.")
+    expect(both.locator(".mark.cut")).to_have_text("stopped here")
+    expect(both.locator(".mark.now")).to_have_count(0)
     engine.going.set()  # what is left can only be an abort
     run(page)
     expect(verdict(page)).to_contain_text("✓")
@@ -267,8 +269,11 @@ def test_a_broken_engine_is_said_and_the_next_run_works(visit, site):
     run(page)
     expect(page.locator(".status")).to_contain_text("The model is writing")
     broken, site.going = site.engines[-1], True
+    broken.free_words = 4
+    expect(page.locator(".mark.now")).to_be_visible()
     broken.broken = True
     expect(page.locator(".status.bad")).to_contain_text("Press Run once more")
+    expect(page.locator(".mark.cut")).to_have_text("stopped here")
     expect(page.locator("#steps tr.final")).to_contain_text("[14]")
     run(page)
     expect(verdict(page)).to_contain_text("✓")

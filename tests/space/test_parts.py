@@ -136,6 +136,13 @@ def test_a_link_and_a_command_name_the_model():
     assert from_query({"code": "y = x", "model": "../secret"}).model == ""
 
 
+def test_a_command_leaves_out_what_is_not_filled_in():
+    assert command(Filled("y = x @ w", (("x", "2, 3"), ("w", " ")), "y")) == (
+        "rotbot predict -c 'y = x @ w' --arg x=2,3 --target y"
+    )
+    assert command(Filled(" \n", (("x", "2"),), "y")) == ""
+
+
 def test_a_visitors_model_is_never_a_path(tmp_path):
     assert check_model("owner/name@v1", ("embedded",)) == "owner/name@v1"
     for text in (str(tmp_path), "../x", "tests/space"):
