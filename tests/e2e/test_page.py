@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 import time
+from io import BytesIO
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from gradio_client import Client
+from PIL import Image, ImageStat
 from playwright.sync_api import expect
 
 from rotbot.space.examples import EXAMPLES
@@ -394,6 +396,9 @@ def test_no_overflow_and_no_serious_finding_of_axe(visit, site, width, dark, cod
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     shade = page.evaluate("getComputedStyle(document.body).backgroundColor.match(/\\d+/g).slice(0, 3).map(Number)")
     assert (sum(shade) < 300) == dark
+    seen = Image.open(BytesIO(page.screenshot(full_page=True))).convert("L")
+    assert seen.width == width
+    assert ImageStat.Stat(seen).mean[0] < 80 if dark else ImageStat.Stat(seen).mean[0] > 200
     assert least_contrast_of_code(page) >= 4.5
     found = Axe().run(page, {"exclude": [[".cm-line"]]}).response["violations"]  # axe does not know CSS filters
     serious = {

@@ -19,6 +19,8 @@ PATIENCE = 60.0
 class Visitor:
     """A request and all that was reported of it."""
 
+    patience = PATIENCE
+
     def __init__(self, service, size=2, model="embedded"):
         self.problem = Problem("y = x.flatten()\nz = y[None]", {"x": [size, 3]}, "z")
         self.events = []
@@ -34,7 +36,7 @@ class Visitor:
     def until(self, kind):
         """The first event of this kind."""
         with self._changed:
-            self._changed.wait_for(lambda: any(isinstance(event, kind) for event in self.events), PATIENCE)
+            self._changed.wait_for(lambda: any(isinstance(event, kind) for event in self.events), self.patience)
             return next(event for event in self.events if isinstance(event, kind))
 
 
