@@ -19,6 +19,8 @@ from rotbot.space.links import Filled, to_query
 
 FOLDER = Path(__file__).parent.parent / "docs" / "images"
 PATIENCE_MS = 120_000
+TWO_COLUMNS = 760
+"""Above this many pixels form and answer stand side by side (``rotbot/space/style.css``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,8 @@ def main() -> None:
             page.get_by_role("table", name="Ground truth").wait_for()
             page.get_by_role("button", name="Run the model").click()
             page.locator("#verdict .verdict").wait_for()
+            if shot.width > TWO_COLUMNS:
+                page.evaluate("scrollTo(0, 0)")  # on one column the page has gone to the answer
             page.screenshot(path=FOLDER / f"space-{shot.name}.png")
             page.close()
         browser.close()

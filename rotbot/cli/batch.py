@@ -39,8 +39,10 @@ def read_problems(path: Path) -> list[Problem]:
     """
     try:
         lines = path.read_text(encoding="utf-8-sig").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot read {str(path)!r}: {error}") from error
+    except OSError as error:
+        raise InputError(f"cannot read {str(path)!r}: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: expected JSON lines in UTF-8, got something else at byte {error.start}") from error
     problems: list[Problem] = []
     for number, line in enumerate(lines, 1):
         if not line.strip():

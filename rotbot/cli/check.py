@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rotbot.errors import InputError
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -32,14 +34,18 @@ def check(
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
     from rotbot.hub.fetch import fetch
-    from rotbot.hub.ids import read_id
+    from rotbot.hub.ids import parse_id
     from rotbot.problems.check import check as run
 
     folder = Path(dataset).expanduser()
     if not folder.is_dir():
-        folder = fetch(read_id(dataset), "dataset")
+        hub_id = parse_id(dataset)
+        if hub_id is None:
+            raise InputError(f"expected a dataset folder or a Hub ID (owner/name[@revision]), got {dataset!r:.200}")
+        folder = fetch(hub_id, "dataset")
     columns = (SpinnerColumn(), TextColumn("checked {task.completed:,} rows"), TimeElapsedColumn())
-    progress = Progress(*columns, console=Console(stderr=True))
+    screen = Console(stderr=True)
+    progress = Progress(*columns, console=screen, disable=not screen.is_terminal)
     task = progress.add_task("rows", total=None)
 
     def show(done: int) -> None:

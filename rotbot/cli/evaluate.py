@@ -136,7 +136,7 @@ def progress_bar(screen: Console) -> Any:
 
     return Progress(
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-        console=screen, transient=True,
+        console=screen, transient=True, disable=not screen.is_terminal,
     )  # fmt: skip
 
 

@@ -167,7 +167,8 @@ def _bar(total: int) -> Generator[Callable[[int], None]]:
         print(f"rotbot: {error}", file=sys.stderr)
         raise typer.Exit(1) from error
     finally:
-        bar.stop()
+        if bar.live.is_started:
+            bar.stop()
 
 
 def _parse_shard(text: str) -> tuple[int, int]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rotbot.errors import HubError
+from rotbot.errors import HubError, InputError
 
 if TYPE_CHECKING:
     from rotbot.hub.content import Change
@@ -60,7 +60,11 @@ def push_dataset(
         from rotbot.cli.generate import build_dataset, read_recipe
         from rotbot.hub.ids import read_id
         from rotbot.hub.push import check_push
+        from rotbot.recipes import list_recipes
 
+        known = list_recipes("datasets")
+        if source not in known and not folder.is_file():
+            raise InputError(f"expected a dataset folder, a YAML file or a recipe ({', '.join(known)}), got {source!r}")
         recipe, folder = read_recipe(source, {}), out or Path(Path(source).stem)
         if not folder.is_dir():
             _quiet_client()

@@ -15,6 +15,7 @@ from rotbot.cli.doctor import doctor
 from rotbot.cli.evaluate import evaluate
 from rotbot.cli.generate import generate
 from rotbot.cli.grpo import grpo
+from rotbot.cli.helptext import Command, Group
 from rotbot.cli.hub import pull_dataset, pull_model, push_dataset, push_model, push_space
 from rotbot.cli.predict import predict
 from rotbot.cli.score import score
@@ -25,6 +26,7 @@ from rotbot.errors import RotbotError
 
 app = typer.Typer(
     name="rotbot",
+    cls=Group,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -47,23 +49,23 @@ def _root(
     pass
 
 
-app.command()(trace)
-app.command()(predict)
-app.command()(chat)
-app.command()(demo)
-app.command("eval")(evaluate)
-app.command()(generate)
-app.command()(check)
-app.command()(sft)
-app.command()(grpo)
-app.command()(score)
-app.command()(push_dataset)
-app.command()(pull_dataset)
-app.command()(push_model)
-app.command()(pull_model)
-app.command()(push_space)
-app.command()(space)
-app.command()(doctor)
+app.command(cls=Command)(trace)
+app.command(cls=Command)(predict)
+app.command(cls=Command)(chat)
+app.command(cls=Command)(demo)
+app.command("eval", cls=Command)(evaluate)
+app.command(cls=Command)(generate)
+app.command(cls=Command)(check)
+app.command(cls=Command)(sft)
+app.command(cls=Command)(grpo)
+app.command(cls=Command)(score)
+app.command(cls=Command)(push_dataset)
+app.command(cls=Command)(pull_dataset)
+app.command(cls=Command)(push_model)
+app.command(cls=Command)(pull_model)
+app.command(cls=Command)(push_space)
+app.command(cls=Command)(space)
+app.command(cls=Command)(doctor)
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ import inspect
 import typer
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
+from rotbot.cli.helptext import Paragraph, paragraphs
 from rotbot.cli.main import app
 
 _HEAD = """# The `rotbot` command
@@ -32,7 +33,7 @@ def manual() -> str:
 
 
 def _section(name: str, command: TyperCommand) -> str:
-    parts = [f"## rotbot {name}\n", *_paragraphs(command.help or "")]
+    parts = [f"## rotbot {name}\n", *map(_paragraph, paragraphs(inspect.getdoc(command.callback) or ""))]
     parts.append(
         "| | default | |\n|---|---|---|\n"
         + "\n".join([_row(each) for each in command.params if isinstance(each, (TyperOption, TyperArgument))])
@@ -41,16 +42,8 @@ def _section(name: str, command: TyperCommand) -> str:
     return "\n".join(parts)
 
 
-def _paragraphs(help_text: str) -> list[str]:
-    """The help's paragraphs; those that are indented, or a call of the command, are code."""
-    found: list[str] = []
-    for paragraph in inspect.cleandoc(help_text).split("\n\n"):
-        code = paragraph.removeprefix("Example: ")
-        if paragraph.startswith("    ") or code.startswith("rotbot "):
-            found.append(f"```\n{inspect.cleandoc(code)}\n```\n")
-        else:
-            found.append(f"{paragraph}\n")
-    return found
+def _paragraph(each: Paragraph) -> str:
+    return f"```\n{each.text}\n```\n" if each.example else f"{each.text}\n"
 
 
 def _row(parameter: TyperOption | TyperArgument) -> str:

@@ -72,13 +72,15 @@ def predict(
         rotbot predict --endpoint http://127.0.0.1:8000/v1 -c 'y = x[:, 0]' --arg x=2,3
     """
     from rotbot.cli.snippet import check_complete, read_args, read_code
-    from rotbot.inference.engine import Sampling
+    from rotbot.inference.engine import KINDS, Sampling
     from rotbot.models import resolve
 
     heat = temperature if temperature is not None else 0.7 if samples > 1 else 0.0
     sampling = Sampling(max_tokens=max_tokens, temperature=heat, seed=seed, n=samples, constrained=constrained)
     if endpoint is not None and engine == "auto":
         engine = "endpoint"
+    if engine not in (*KINDS, "endpoint"):
+        raise InputError(f"--engine: expected one of {', '.join(KINDS)}, endpoint, got {engine!r:.80}")
     if (engine == "endpoint") != (endpoint is not None):
         raise InputError("--engine endpoint and --endpoint URL belong together; expected both, or --endpoint alone")
     if constrained and engine == "transformers":

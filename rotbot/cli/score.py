@@ -57,6 +57,8 @@ def score(
             counts[name] += getattr(found, name)
         if as_json:
             print(json.dumps({"line": number, "id": row.get("id"), **_data(found, local)}))
+    if not scored + refused:
+        raise InputError(f"{file}: expected one completion a line, got none")
     shares = ", ".join(f"{name.replace('_correct', '')} {100 * counts[name] / max(scored, 1):.1f}%" for name in _SHARES)
     summary = f"{scored:,} completions: {shares}; mean total under {rubric} {total / max(scored, 1):.4f}"
     print(summary, file=sys.stderr if as_json else sys.stdout)
@@ -72,8 +74,12 @@ def _rows(file: str) -> Iterator[tuple[int, dict[str, Any]]]:
             for number, line in enumerate(lines, start=1):
                 if line.strip():
                     yield number, _object(number, line)
-        except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"{file}: expected a file of JSON lines: {error}") from error
+        except OSError as error:
+            raise InputError(f"cannot read {file!r}: {error.strerror or error}") from error
+        except UnicodeDecodeError as error:
+            raise InputError(
+                f"{file}: expected JSON lines in UTF-8, got something else at byte {error.start}"
+            ) from error
 
 
 def _object(number: int, line: str) -> dict[str, Any]:

@@ -16,7 +16,7 @@ def read_code(file: Path | None, code: str | None) -> str:
     """The code given with ``-c``, in a file, or on standard input (``-``, or neither given and stdin is a pipe).
 
     ``\\n`` typed in a one-line ``-c`` is a line break, so that a problem's code can be pasted. Raises
-    :class:`InputError` for both or neither, and for a file that cannot be read.
+    :class:`InputError` for both or neither, and for a file that cannot be read or has nothing in it.
     """
     if code is not None:
         if file is not None:
@@ -32,11 +32,15 @@ def read_code(file: Path | None, code: str | None) -> str:
                 raw = handle.read(MAX_BYTES + 1)
         if len(raw) > MAX_BYTES:
             raise InputError(f"expected at most {MAX_BYTES} bytes of code, got more")
-        return raw.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")  # Python's ends of lines
+        text = raw.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")  # Python's ends of lines
     except OSError as error:
         raise InputError(f"cannot read {str(file)!r}: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
         raise InputError(f"expected Python source in UTF-8, got something else at byte {error.start}") from error
+    if not text.strip():
+        where = "on standard input" if file is None or str(file) == "-" else f"in {str(file)!r}"
+        raise InputError(f"expected code {where}, got nothing; give -c 'y = x @ w', a file, or - for standard input")
+    return text
 
 
 def read_args(options: list[str]) -> dict[str, ArgSpec]:

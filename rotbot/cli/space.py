@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -29,13 +30,18 @@ def space(
 
     if engine not in KINDS:
         raise InputError(f"--engine: expected one of {', '.join(KINDS)}, got {engine!r:.80}")
+    from rotbot.hub.ids import parse_id
+    from rotbot.models import resolve
     from rotbot.shapes.isolation import worker_pid
     from rotbot.space.answers import opener
     from rotbot.space.app import build, launch
     from rotbot.space.service import Service
 
-    worker_pid()  # the first visitor should not wait for it
     models = tuple(model or ["embedded"])
+    for each in models:
+        if Path(each).exists() or parse_id(each) is None:  # the Hub is asked when a visitor wants its model
+            resolve(each)
+    worker_pid()  # the first visitor should not wait for it
     page = build(models, Service(opener(engine, models)))
     try:
         launch(page, server_name=host, server_port=port, inbrowser=open_browser)

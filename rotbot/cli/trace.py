@@ -88,7 +88,10 @@ def trace(
 
     def run() -> bool:
         source, specs = _program(file, code, arg or [], target, value or [], init or [])
-        return _show(_traced(source, specs, target, work), source, form, path)
+        result = _traced(source, specs, target, work)
+        own = source.rpartition("\n")[0]  # of FILE::NAME the last line is a call that the file does not have
+        added = path != file and code is None and (result.error is None or result.error.line != source.count("\n") + 1)
+        return _show(result, own if added else source, form, path)
 
     if watch:
         if path is None or path == "-":

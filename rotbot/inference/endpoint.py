@@ -153,6 +153,8 @@ def _ask(client: httpx2.Client, method: str, path: str, body: Mapping[str, Any] 
     except httpx2.ReadTimeout as error:
         seconds = client.timeout.read
         raise InputError(f"endpoint {client.base_url}: expected an answer within {seconds:g} s (--timeout)") from error
+    except httpx2.ConnectError as error:
+        raise InputError(f"endpoint {client.base_url}: cannot connect, is a server running there? ({error})") from error
     except (*client_errors(), ValueError) as error:
         said = (str(error).strip() or type(error).__name__).splitlines()[0]
         if status_of(error) == HTTPStatus.UNAUTHORIZED:

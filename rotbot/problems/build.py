@@ -113,7 +113,9 @@ def _target(out: str | Path, workers: int, overwrite: bool) -> Path:
     target = Path(out).absolute()
     if workers < 1:
         raise InputError(f"workers: expected at least 1, got {workers}")
-    if target.is_file() or (target.is_dir() and any(target.iterdir()) and not overwrite):
+    if target.is_file():
+        raise InputError(f"expected an empty or new folder, got the file {target}")
+    if target.is_dir() and any(target.iterdir()) and not overwrite:
         raise InputError(
             f"expected an empty or new folder, got {target} with something in it (--overwrite replaces it)"
         )

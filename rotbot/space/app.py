@@ -15,7 +15,7 @@ from rotbot.space import views
 from rotbot.space.answers import MAX_TOKENS, check_model, opener, sampling_of, streamed, traced
 from rotbot.space.api import add_endpoints
 from rotbot.space.examples import EXAMPLES, Example
-from rotbot.space.forms import names_of
+from rotbot.space.forms import Unfinished, names_of
 from rotbot.space.links import MAX_ARGUMENTS, Filled, command, from_query, to_query
 from rotbot.space.looks import theme
 from rotbot.space.picture import picture
@@ -27,6 +27,8 @@ _COPY_LINK = """async (query) => { const url = location.origin + location.pathna
   history.replaceState(null, '', url);
   try { await navigator.clipboard.writeText(url); return [query, 'Copied.']; }
   catch { return [query, "It is in the address bar."]; } }"""
+_MARK_STOPPED = """() => document.querySelectorAll('.mark.now').forEach((mark) => {
+  mark.textContent = 'stopped here'; mark.className = 'mark cut'; })"""
 _SHOW_ANSWER = """() => { const answer = document.querySelector('.answer');
   if (answer.getBoundingClientRect().top > innerHeight / 2) answer.scrollIntoView(); }"""
 
@@ -42,8 +44,8 @@ def build(models: tuple[str, ...] = ("embedded",), service: Service | None = Non
         gr.Markdown("# Tensor shapes, step by step\nA small model works out every shape; TorchFX checks each step.")
         names = gr.State([])
         query = gr.Textbox(visible=False)
-        with gr.Row():
-            with gr.Column(scale=5, min_width=320):
+        with gr.Row(elem_id="board"):
+            with gr.Column(min_width=0, elem_id="asking"):
                 code = gr.Code(first.code, language="python", label="PyTorch code", lines=7, max_lines=18,
                                wrap_lines=True)  # fmt: skip
                 rows = [
@@ -56,25 +58,26 @@ def build(models: tuple[str, ...] = ("embedded",), service: Service | None = Non
                 with gr.Accordion("Sampling", open=False):
                     tokens = gr.Slider(16, MAX_TOKENS, 512, step=16, label="Most tokens")
                     temperature = gr.Slider(0, 1.5, 0, step=0.1, label="Temperature (0: the likeliest token)")
-                with gr.Row():
-                    run = gr.Button("Run the model", variant="primary", elem_id="run")
-                    stop = gr.Button("Stop", elem_id="stop")
+                with gr.Row(elem_id="buttons"):
+                    run = gr.Button("Run the model", variant="primary", elem_id="run", min_width=120)
+                    stop = gr.Button("Stop", elem_id="stop", min_width=120)
                 gr.Markdown("## Examples")
                 with gr.Row(elem_id="examples"):
                     chosen = [(gr.Button(example.title, size="sm", min_width=120), example) for example in EXAMPLES]
-                with gr.Row():
-                    link = gr.Button("Copy link to this problem", size="sm")
-                copied = gr.HTML(elem_id="copied")
-                local = gr.Textbox(label="Run this locally", interactive=False, max_lines=4, buttons=["copy"])
-            with gr.Column(scale=7, min_width=320, elem_classes="answer"):
-                note, steps, judged = gr.HTML(), gr.HTML(elem_id="steps"), gr.HTML(elem_id="verdict")
-                fault = gr.HTML(elem_id="fault")
+            with gr.Column(min_width=0, elem_id="answer", elem_classes="answer"):
+                note, fault = gr.HTML(elem_id="note"), gr.HTML(elem_id="fault")
+                steps, judged = gr.HTML(elem_id="steps"), gr.HTML(elem_id="verdict")
                 with gr.Accordion("The tensor's way", open=True):
                     way = gr.HTML(elem_id="way")
                 with gr.Accordion("FX graph", open=False):
                     nodes = gr.HTML()
                 with gr.Accordion("What the model wrote", open=False):
                     written = gr.HTML()
+            with gr.Column(min_width=0, elem_id="taking"):
+                local = gr.Textbox(label="Run this locally", interactive=False, max_lines=12, buttons=["copy"],
+                                   elem_id="local")  # fmt: skip
+                link = gr.Button("Copy link to this problem", size="sm")
+                copied = gr.HTML(elem_id="copied")
         form: list[Any] = [code, target, names, model, *rows]
         truth_outputs: list[Any] = [note, steps, judged, fault, way, nodes, written, query, local]
 
@@ -126,7 +129,7 @@ def build(models: tuple[str, ...] = ("embedded",), service: Service | None = Non
             box.blur(left, [query, *form], truth_outputs, **seen)
         gr.on([model.input, model.blur], extras, form, [query, local], **seen)
         run.click(None, js=_SHOW_ANSWER, **_PRIVATE)  # on a phone it is below the form
-        stop.click(None, cancels=[begun, ran], **_PRIVATE).then(
+        stop.click(None, cancels=[begun, ran], js=_MARK_STOPPED, **_PRIVATE).then(
             lambda: views.status("Stopped."), None, note, **_PRIVATE
         )
         for button, example in chosen:
@@ -144,7 +147,7 @@ def launch(page: gr.Blocks, **options: Any) -> Any:
     return page.launch(
         theme=theme(),
         css_paths=CSS,
-        footer_links=["api", "settings"],
+        footer_links=["api"],
         ssr_mode=False,
         max_threads=100,
         **options,
@@ -175,13 +178,21 @@ def _extras(filled: Filled) -> tuple[str, str]:
     return to_query(filled), command(filled)
 
 
+def _refusal(error: RotbotError) -> str:
+    """What is wrong, or in a form that is not filled in yet what to do next, as a sentence."""
+    text = f"{str(error).rstrip('.')}."
+    if isinstance(error, Unfinished) or text.startswith("line "):  # else it may begin with a name
+        text = text[0].upper() + text[1:]
+    return views.status(text, "todo" if isinstance(error, Unfinished) else "bad")
+
+
 async def _truth(filled: Filled) -> tuple[str, ...]:
     """The ground truth's views, or the sentence that says what is missing."""
     extras = _extras(filled)
     try:
         problem, trace = await traced(filled.code, dict(filled.args), filled.target)
     except RotbotError as error:
-        return (views.status(f"{str(error).rstrip('.')}.", "bad"), "", "", "", "", "", "", *extras)
+        return (_refusal(error), "", "", "", "", "", "", *extras)
     return (
         views.promise(trace), views.truth_steps(trace), "", views.faulty_source(problem.code, trace), picture(trace),
         views.graph(trace), "", *extras,
@@ -196,7 +207,7 @@ async def _answer(
         problem, trace = await traced(filled.code, dict(filled.args), filled.target)
         model, sampling = check_model(filled.model, offered), sampling_of(tokens, temperature)
     except RotbotError as error:
-        yield views.status(f"{str(error).rstrip('.')}.", "bad"), gr.skip(), "", ""
+        yield _refusal(error), gr.skip(), "", ""
         return
     text = ""
     async for event in streamed(service, problem, model, sampling):
@@ -213,13 +224,14 @@ async def _answer(
                     views.raw(text),
                 )
             case Stopped(reason):
-                yield views.status(reason, "bad"), gr.skip(), "", views.raw(text)
+                steps = _partly(trace, text, stopped=True) if text else gr.skip()
+                yield views.status(reason, "bad"), steps, "", views.raw(text)
             case Done(completion, engine):
                 judged = compare(trace, completion.text)
                 verdict = views.verdict(judged, completion, engine)
                 yield "", views.versus(judged), verdict, views.raw(completion.text)
 
 
-def _partly(trace: ShapeTrace, text: str) -> str:
+def _partly(trace: ShapeTrace, text: str, stopped: bool = False) -> str:
     whole, _, partial = text.rpartition("\n")
-    return views.versus(compare(trace, whole), partial)
+    return views.versus(compare(trace, whole), partial, stopped)

@@ -1,7 +1,7 @@
-"""Which dimension of a step's input goes into which of its output: what a picture of the step draws as lines.
+"""Which dimension of a step's inputs goes into which of its output: what a picture of the step draws as lines.
 
-They follow from the shapes, and from the arguments where these do not tell (an operation that permutes, reduces or
-selects among dimensions of equal size): a drawing aid, not a proof.
+They follow from the shapes, and from the operation where these do not tell (one that permutes, reduces or selects among
+dimensions of equal size, or changes a size in its place): a drawing aid, not a proof.
 """
 
 from __future__ import annotations
@@ -23,14 +23,72 @@ _REDUCING = frozenset(
 )
 """Operations whose first argument, or ``dim``, names the dimensions that they take away."""
 _SELECTED = re.compile(r"select index \S+ of dim (\d+)")
-_LAST_IS_NEW = ("matmul", "bmm", "mm", "linear", "Linear")
+_PRODUCTS = frozenset("matmul bmm mm".split())
+_LAST_IS_NEW = _PRODUCTS | {"linear", "Linear"}
+_IN_PLACE = re.compile(
+    r"slice dim \d+ .*|(chunk|split|tensor_split|hsplit|vsplit|narrow|cat|concat|hstack|vstack|pad|expand|expand_as|"
+    r"repeat|tile|topk|diff|index_select|broadcast_to|interpolate|\w*_?pool[123]d|\w*Pool[123]d)\b.*"
+)
+"""Operations that may change the size of a dimension and leave it where it is (counted from the right)."""
+_CONVOLUTION = re.compile(r"(conv(?:_transpose)?|Conv(?:Transpose)?)([123])d")
 
 
-def links(op: str, before: Shape, after: Shape) -> list[Link]:
-    """Which dimension goes where, when ``op`` makes ``after`` of ``before``."""
+def links(op: str, inputs: Sequence[Shape], after: Shape) -> list[list[Link]]:
+    """Which dimension of each of the ``inputs`` (one or two of them) goes where, when ``op`` makes ``after``."""
+    name = op.partition("(")[0]
+    convolution = _CONVOLUTION.fullmatch(name)
+    if convolution is not None:
+        channels = len(after) - 1 - int(convolution[2])
+        spatial = [(i, j) for i, j in _aligned(inputs[0], after) if j != channels]
+        transposed = "ranspose" in name
+        return [spatial, [(1 if transposed else 0, channels)]][: len(inputs)]
+    if name == "stack":
+        return [_stacked(op, shape) for shape in inputs]
+    if name == "unfold" and len(after) == len(inputs[0]) + 1:
+        return [[(i, i) for i in range(len(inputs[0]))]]
+    if len(inputs) > 1 and name not in _LAST_IS_NEW and _broadcast(inputs, after):
+        return [_aligned(shape, after) for shape in inputs]
+    if _IN_PLACE.fullmatch(op) and all(len(shape) <= len(after) for shape in inputs):
+        return [_aligned(shape, after) for shape in inputs]
+    return [_first(op, inputs[0], after), *[_second(name, shape, after) for shape in inputs[1:]]]
+
+
+def _broadcast(inputs: Sequence[Shape], after: Shape) -> bool:
+    """Whether ``after`` is what two shapes broadcast to."""
+    if max(map(len, inputs)) != len(after):
+        return False
+    padded = [(1,) * (len(after) - len(shape)) + shape for shape in inputs]
+    return all({*dims} <= {1, out} and out in dims for *dims, out in zip(*padded, after, strict=True))
+
+
+def _aligned(before: Shape, after: Shape) -> list[Link]:
+    """Every dimension to the one that stands where it does, from the right."""
+    shift = len(after) - len(before)
+    return [(i, i + shift) for i in range(len(before))]
+
+
+def _stacked(op: str, before: Shape) -> list[Link]:
+    """All of them, those from the new one on a place to the right."""
+    positional, named = _arguments(op)
+    new = _dims(named.get("dim", positional[0] if positional else 0), len(before) + 1) or [0]
+    return [(i, i + (i >= new[0])) for i in range(len(before))]
+
+
+def _second(name: str, before: Shape, after: Shape) -> list[Link]:
+    """The second operand: of a matrix product its last dimension and what it has in common, of a layer its rows."""
+    rank = len(before)
+    if name == "linear" and rank == 2:
+        return [(0, len(after) - 1)]
+    if name not in _PRODUCTS or rank < 2:
+        return []
+    batch = [(i, j) for i, j in _aligned(before[:-2], after[:-2]) if j >= 0 and before[i] == after[j]]
+    return [*batch, (rank - 1, len(after) - 1)]
+
+
+def _first(op: str, before: Shape, after: Shape) -> list[Link]:
     name, rank = op.partition("(")[0], len(before)
-    if name in _LAST_IS_NEW and rank > 1:  # all but the last are kept, counted from the right
-        shift = len(after) - rank
+    if name in _LAST_IS_NEW:  # all but the last are kept, counted from the right
+        shift = max(len(after) - rank, 0)  # less than 0 by a vector, which leaves no dimension of its own
         return [(i, i + shift) for i in range(rank - 1) if before[i] == after[i + shift]]
     positional, named = _arguments(op)
     order = _permutation(name, positional, rank)

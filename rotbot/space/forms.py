@@ -22,10 +22,14 @@ class Names:
     problem: str | None = None
 
 
+class Unfinished(InputError):
+    """The form is not filled in yet; the text says what to do next."""
+
+
 def names_of(code: str) -> Names:
     """Read a program's names. Never raises: while someone types, most programs are not yet Python."""
     if not code.strip():
-        return Names(problem="Type or paste PyTorch code, or choose an example.")
+        return Names()
     try:
         free, assigned = free_names(code), assigned_names(read(code))
     except RotbotError as error:
@@ -45,13 +49,15 @@ def read_problem(code: str, args: Mapping[str, str], target: str | None) -> tupl
 
     code = code.rstrip()
     names = names_of(code)
+    if not code.strip():
+        raise Unfinished("type or paste PyTorch code, or choose an example")
     if names.problem is not None:
         raise InputError(names.problem.rstrip("."))
     for name in names.free:
         if not args.get(name, "").strip():
-            raise InputError(f"give {name} a shape, for example 2, 3")
+            raise Unfinished(f"give {name} a shape, for example 2, 3")
     specs = {name: parse_arg(args[name].strip(), name) for name in names.free}
     if not (target or names.assigned):
-        raise InputError("assign the result to a name, for example y = x.flatten()")
+        raise Unfinished("assign the result to a name, for example y = x.flatten()")
     name = target or names.assigned[-1]
     return Problem(code, specs, name), trace(code, specs, name, isolated=True)

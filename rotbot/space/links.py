@@ -49,8 +49,11 @@ def from_query(query: Mapping[str, str]) -> Filled | None:
 
 
 def command(filled: Filled) -> str:
-    """The ``rotbot predict`` command that asks the same on the visitor's own machine, quoted for a shell."""
+    """The ``rotbot predict`` command that asks the same on the visitor's own machine, quoted for a shell; the empty
+    string while there is no code."""
+    if not filled.code.strip():
+        return ""
     words = ["rotbot", "predict", *([filled.model] if filled.model not in ("", EMBEDDED) else []), "-c", filled.code]
-    for name, shape in filled.args:
+    for name, shape in [(name, shape) for name, shape in filled.args if shape.strip()]:
         words += ["--arg", f"{name}={shape.replace(' ', '')}"]
     return shlex.join([*words, *(["--target", filled.target] if filled.target else [])])

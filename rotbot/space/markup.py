@@ -27,12 +27,21 @@ def shape_text(shape: Shape) -> str:
 
 def shapes_text(shapes: tuple[Shape, ...]) -> str:
     """``[2, 3], [4]``; several equal shapes as ``3 x [2, 4]``, very many with an ellipsis. Not yet escaped."""
+    return ", ".join(_parts(shapes))
+
+
+def shapes_html(shapes: tuple[Shape, ...], tag: str = "span") -> str:
+    """:func:`shapes_text` as HTML whose lines break between shapes where they can."""
+    return ", ".join([f'<{tag} class="shape">{esc(part)}</{tag}>' for part in _parts(shapes)])
+
+
+def _parts(shapes: tuple[Shape, ...]) -> list[str]:
     if not shapes:
-        return "none"
+        return ["none"]
     if len(shapes) > 1 and len(set(shapes)) == 1:
-        return f"{len(shapes)} x {shape_text(shapes[0])}"
-    more = f", … {len(shapes) - _MAX_SHAPES} more" if len(shapes) > _MAX_SHAPES else ""
-    return ", ".join(map(shape_text, shapes[:_MAX_SHAPES])) + more
+        return [f"{len(shapes)} x {shape_text(shapes[0])}"]
+    more = [f"… {len(shapes) - _MAX_SHAPES} more"] if len(shapes) > _MAX_SHAPES else []
+    return [*map(shape_text, shapes[:_MAX_SHAPES]), *more]
 
 
 def ending_text(trace: ShapeTrace) -> str | None:

@@ -6,11 +6,12 @@ Which dimension goes where is for :mod:`~rotbot.space.dims`.
 from __future__ import annotations
 
 from rotbot.shapes.trace import Shape, ShapeTrace, Step
-from rotbot.space.dims import Link, links
+from rotbot.space.dims import links
 from rotbot.space.markup import esc, shapes_text
 
-WIDTH, _BOX, _ROW, _LABEL, _GAP = 360, 26, 34, 20, 8
-_MAX_STEPS = 40
+WIDTH, _BOX, _ROW, _LABEL, _GAP = 320, 26, 34, 20, 16
+_MOST = 64.0  # of a box's width
+_MAX_STEPS, _DRAWN = 40, 2
 
 
 def describe(index: int, step: Step) -> str:
@@ -21,17 +22,29 @@ def describe(index: int, step: Step) -> str:
     text = f"{head} and gives {shapes_text(step.outputs)}."
     if not (step.inputs and step.outputs):
         return text
-    before, after = step.inputs[0], step.outputs[0]
-    found = links(step.op, before, after)
-    new = [str(after[j]) for j in range(len(after)) if j not in {b for _, b in found}]
-    gone = [str(before[i]) for i in range(len(before)) if i not in {a for a, _ in found}]
-    merged = any(sum(b == j for _, b in found) > 1 for j in range(len(after)))
-    split = any(sum(a == i for a, _ in found) > 1 for i in range(len(before)))
-    targets = [b for _, b in sorted(found)]
-    moved = not (merged or split) and targets != sorted(targets)
+    inputs, after = step.inputs[:_DRAWN], step.outputs[0]
+    found = links(step.op, inputs, after)
+    reached = {j for each in found for _, j in each}
+    new = [str(after[j]) for j in range(len(after)) if j not in reached]
+    gone = [
+        str(dim)
+        for shape, each in zip(inputs, found, strict=True)
+        for i, dim in enumerate(shape)
+        if i not in {i for i, _ in each}
+    ]
+    merged = any(sum(b == j for _, b in each) > 1 for each in found for j in range(len(after)))
+    split = any(sum(a == i for a, _ in each) > 1 for each in found for i, _ in each)
+    ways = [[b for _, b in sorted(each)] for each in found]
+    moved = not (merged or split) and any(way != sorted(way) for way in ways)
+    changed = [] if merged or split else [
+        f"{shape[i]} becomes {after[j]}"
+        for shape, each in zip(inputs, found, strict=True)
+        for i, j in each
+        if shape[i] != after[j]
+    ]  # fmt: skip
     parts = [
         "dimensions merge" if merged else "", "a dimension splits" if split else "",
-        "dimensions move" if moved else "", f"new: {', '.join(new)}" if new else "",
+        "dimensions move" if moved else "", ", ".join(changed), f"new: {', '.join(new)}" if new else "",
         f"gone: {', '.join(gone)}" if gone else "",
     ]  # fmt: skip
     said = "; ".join([part for part in parts if part])
@@ -63,20 +76,14 @@ def picture(trace: ShapeTrace) -> str:
 def _step(index: int, step: Step, y: float) -> tuple[str, float]:
     """One step from ``y`` down, and its height: label, inputs, lines, output (or the word that torch rejects it)."""
     label = f"{index}  {step.op}"
-    label = label if len(label) <= 46 else f"{label[:45]}…"
+    label = label if len(label) <= 40 else f"{label[:39]}…"
     parts = [f'<text class="op" x="4" y="{y + 14:.0f}">{esc(label)}</text>']
     top = y + _LABEL
-    shown = step.inputs[:2]
+    shown = step.inputs[:_DRAWN]
     slots = WIDTH / max(len(shown), 1)
-    found: list[Link] = []
-    before: Shape = ()
-    for place, shape in enumerate(shown):
-        known: set[int] | None = None
-        if place == 0 and step.outputs:
-            before = shape
-            found = links(step.op, shape, step.outputs[0])
-            known = {a for a, _ in found}
-        parts.append(_boxes(shape, place * slots, slots, top, "gone", known))
+    found = links(step.op, shown, step.outputs[0]) if shown and step.outputs else [[] for _ in shown]
+    for place, (shape, each) in enumerate(zip(shown, found, strict=True)):
+        parts.append(_boxes(shape, place * slots, slots, top, "gone", {a for a, _ in each} if step.outputs else None))
     bottom = top + _BOX + _ROW
     if step.reason is not None:
         parts.append(f'<text class="bad" x="4" y="{bottom - 10:.0f}">✗ torch rejects this step</text>')
@@ -84,13 +91,15 @@ def _step(index: int, step: Step, y: float) -> tuple[str, float]:
     if not step.outputs:
         return "".join(parts), bottom - y
     after = step.outputs[0]
-    for i, j in found:
-        x1, x2 = _centre(len(before), i, 0, slots), _centre(len(after), j, 0, WIDTH)
-        parts.append(
-            f'<path class="line" d="M{x1:.1f} {top + _BOX} C{x1:.1f} {bottom - 14:.0f} {x2:.1f} {top + _BOX + 14:.0f} '
-            f'{x2:.1f} {bottom:.0f}"/>'
-        )
-    parts.append(_boxes(after, 0, WIDTH, bottom, "new", {b for _, b in found}))
+    for place, (shape, each) in enumerate(zip(shown, found, strict=True)):
+        for i, j in each:
+            x1, x2 = _centre(len(shape), i, place * slots, slots), _centre(len(after), j, 0, WIDTH)
+            parts.append(
+                f'<path class="line" d="M{x1:.1f} {top + _BOX} C{x1:.1f} {bottom - 14:.0f} {x2:.1f} '
+                f'{top + _BOX + 14:.0f} {x2:.1f} {bottom:.0f}"/>'
+            )
+    reached = {j for each in found for _, j in each}
+    parts.append(_boxes(after, 0, WIDTH, bottom, "new", reached))
     if len(step.outputs) > 1:
         parts.append(
             f'<text class="note" x="{WIDTH - 4}" y="{y + 14:.0f}" text-anchor="end">{len(step.outputs)} ×</text>'
@@ -99,18 +108,18 @@ def _step(index: int, step: Step, y: float) -> tuple[str, float]:
 
 
 def _centre(rank: int, place: int, left: float, width: float) -> float:
-    size = min(72.0, (width - 8) / max(rank, 1))
+    size = min(_MOST, (width - 8) / max(rank, 1))
     return left + 4 + size * place + size / 2
 
 
 def _boxes(shape: Shape, left: float, width: float, y: float, unlinked: str, linked: set[int] | None) -> str:
     if not shape:
         return f'<text class="note" x="{left + 4:.0f}" y="{y + 17:.0f}">[] one number</text>'
-    size = min(72.0, (width - 8) / len(shape))
+    size = min(_MOST, (width - 8) / len(shape))
     drawn: list[str] = []
     for place, dim in enumerate(shape):
         alone = linked is not None and place not in linked
-        text = str(dim) if len(str(dim)) * 7 < size or size > 60 else f"{str(dim)[:2]}…"
+        text = str(dim) if len(str(dim)) * 8 < size else f"{str(dim)[: max(int(size // 8) - 1, 1)]}…"
         x = left + 4 + size * place
         drawn.append(
             f'<rect class="dim{" " + unlinked if alone else ""}" x="{x + 1:.1f}" y="{y:.0f}" width="{size - 2:.1f}" '

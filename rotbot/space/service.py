@@ -4,14 +4,18 @@ A single thread owns the engine. It takes turns over the open streams (vLLM then
 brings news to all), closes those that were cancelled or are out of time, which aborts them in the engine, and reports
 to each visitor through a callback.
 
-What a library raises while a model is loaded or writes is not foreseen here. It ends the thread, with its traceback on
-standard error: those whose streams were open are told, the engine is closed, and another thread takes over the queue.
+What a library raises while a model is loaded or writes is not foreseen here. It ends the thread, with its traceback in
+the log: those whose streams were open are told, the engine is closed, and another thread takes over the queue. A
+library's message may hold what a visitor or the model wrote, so no control character of it reaches the log, and every
+line of it is marked as part of the traceback.
 """
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
+import traceback
 from collections import deque
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
@@ -21,7 +25,7 @@ from rotbot.inference.engine import Completion, Engine, Sampling
 from rotbot.problem import Problem
 
 _IDLE_SECONDS = 60.0
-_NOT_LOADED = "The model cannot be loaded here. Choose another; the ground truth needs no model."
+_NOT_LOADED = "The model cannot be loaded here. Choose another; the ground truth needs none."
 _FAILED = "The model's engine failed and is started again. Press Run once more."
 
 
@@ -140,6 +144,8 @@ class Service:
         try:
             self._serve()
             served = True
+        except Exception as error:  # noqa: BLE001 - told in the log, and to those who lose by it
+            _log(error)
         finally:
             if not served:
                 self._hand_over()
@@ -152,6 +158,8 @@ class Service:
             ticket.report(Stopped(_NOT_LOADED if loading else _FAILED))
         try:
             self._drop_engine()
+        except Exception as error:  # noqa: BLE001 - told in the log; another engine will be opened
+            _log(error)
         finally:
             with self._changed:
                 self._begin()
@@ -194,7 +202,9 @@ class Service:
         try:
             engine = self._engine_for(ticket)
         except RotbotError as error:
-            self._end(ticket, Stopped(f"The model cannot be loaded: {error}. The ground truth needs no model."))
+            self._end(
+                ticket, Stopped(f"The model cannot be loaded: {error}. Choose another; the ground truth needs none.")
+            )
             return
         ticket._began = time.monotonic()
         ticket._stream = engine.stream(ticket.problem, ticket.sampling)
@@ -239,3 +249,10 @@ class Service:
         engine, self._engine, self._model = self._engine, None, ""
         if engine is not None:
             engine.close()
+
+
+def _log(error: Exception) -> None:
+    """An exception's traceback on standard error."""
+    text = "".join(traceback.format_exception(error))
+    shown = "".join([c if c.isprintable() or c == "\n" else "�" for c in text])
+    sys.stderr.write("".join([f"rotbot-engine | {line}\n" for line in shown.rstrip("\n").split("\n")]))

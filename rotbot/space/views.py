@@ -4,28 +4,31 @@ from __future__ import annotations
 
 from rotbot.inference.engine import Completion
 from rotbot.rewards.compare import Comparison, explain
-from rotbot.shapes.trace import ShapeTrace, Step
-from rotbot.space.markup import ending_text, esc, shapes_text
+from rotbot.shapes.trace import Node, Ref, ShapeTrace, Step
+from rotbot.space.markup import ending_text, esc, shapes_html, shapes_text
 
 _MAX_UNREADABLE = 3
 _MARKS = {
     "yes": '<span class="mark yes">✓ match</span>',
     "no": '<span class="mark no">✗ differs</span>',
     "now": '<span class="mark now">… writing</span>',
+    "cut": '<span class="mark cut">stopped here</span>',
     "none": "",
 }
 
 
 def status(text: str, kind: str = "info") -> str:
-    """One sentence on what goes on; screen readers say it."""
+    """One sentence on what goes on (``info``), what to do next (``todo``) or what is wrong (``bad``); screen readers
+    say it."""
     return f'<p class="status {esc(kind)}" role="status">{esc(text)}</p>'
 
 
 def _step(step: Step | None, partial: str = "") -> str:
     if step is None:
         return f'<span class="absent">{esc(partial[-120:]) or "—"}</span>'
-    made = "error" if step.reason is not None else shapes_text(step.outputs)
-    return f"<code>{esc(step.op)}</code> <span>{esc(shapes_text(step.inputs))} → <b>{esc(made)}</b></span>"
+    made = "<b>error</b>" if step.reason is not None else shapes_html(step.outputs, "b")
+    read = f"{shapes_html(step.inputs)} " if step.inputs else ""
+    return f'<code>{esc(step.op)}</code> <span class="shapes">{read}→ {made}</span>'
 
 
 def truth_steps(trace: ShapeTrace) -> str:
@@ -38,21 +41,21 @@ def truth_steps(trace: ShapeTrace) -> str:
     )
     end = esc(ending_text(trace) or "—")
     return (
-        '<table class="steps"><caption>Ground truth</caption><thead><tr><th scope="col">step</th>'
+        '<table class="steps truth"><caption>Ground truth</caption><thead><tr><th scope="col">step</th>'
         f'<th scope="col">torch.fx</th></tr></thead><tbody>{rows}<tr class="final"><th scope="row">final</th>'
         f'<td data-label="torch.fx"><b>{end}</b></td></tr></tbody></table>'
     )
 
 
-def versus(comparison: Comparison, partial: str | None = None) -> str:
-    """Both sides by step. ``partial`` is the line that the model is at, None when it has ended."""
+def versus(comparison: Comparison, partial: str | None = None, stopped: bool = False) -> str:
+    """Both sides by step. ``partial`` is the line that the model is at (``stopped``: was at), None at the end."""
     writing = partial is not None
     rows: list[str] = []
     for pair in comparison.pairs:
         here = writing and pair.index == comparison.steps_claimed
         mark = "yes" if pair.match else "no"
         if pair.claimed is None and writing:
-            mark = "now" if here else "none"
+            mark = ("cut" if stopped else "now") if here else "none"
         rows.append(_row(str(pair.index), _step(pair.claimed, (partial or "") if here else ""), mark, _step(pair.true)))
     if not writing:
         rows += [
@@ -123,14 +126,34 @@ def promise(trace: ShapeTrace) -> str:
 
 
 def graph(trace: ShapeTrace) -> str:
-    """The FX graph's nodes as text: kind, operation, shape, what they read."""
+    """The FX graph's nodes as text: number, kind, operation, the nodes it reads, shape, variable."""
     if not trace.nodes:
         return status("A trace of named sizes has no FX graph.") if trace.promise else ""
-    lines = [
-        f"{index:>3}  {node.kind:<14} {node.target:<24} {shapes_text(node.shapes)}  {node.name or ''}"
+    rows = [
+        (f"%{index}", node.kind, node.target, ", ".join([f"%{each}" for each in _read(node)]), shapes_text(node.shapes),
+         node.name or "")
         for index, node in enumerate(trace.nodes)
-    ]
+    ]  # fmt: skip
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ["  ".join([text.ljust(width) for text, width in zip(row, widths, strict=True)]).rstrip() for row in rows]
     return f'<pre tabindex="0" aria-label="FX graph">{esc(chr(10).join(lines))}</pre>'
+
+
+def _read(node: Node) -> list[int]:
+    """The nodes whose results are arguments of this one, in their order, each once."""
+    found: list[int] = []
+
+    def look(value: object) -> None:
+        if isinstance(value, Ref):
+            found.append(value.node)
+        elif isinstance(value, (list, tuple)):
+            for each in value:
+                look(each)
+        elif isinstance(value, slice):
+            look([value.start, value.stop, value.step])
+
+    look([node.args, [value for _, value in node.kwargs]])
+    return list(dict.fromkeys(found))
 
 
 def raw(text: str) -> str:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import typer
 
+from rotbot.cli.helptext import paragraphs
+from rotbot.cli.main import app
 from rotbot.cli.manual import manual
 
+COMMANDS = typer.main.get_command(app).commands
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "cli.md"
 
 
@@ -31,6 +36,42 @@ def test_every_option_says_what_it_is() -> None:
     assert len(rows) > 60
     assert [row for row in rows if row.endswith("|  |")] == []
     assert any(row.startswith("| `--arg, -a NAME=SHAPE` |") for row in rows)
+
+
+def _help(name: str, columns: int) -> str:
+    """What ``rotbot NAME --help`` shows, its lines joined and the frames taken off."""
+    environment = os.environ | {"COLUMNS": str(columns), "NO_COLOR": "1"}
+    command = [sys.executable, "-m", "rotbot", name, "--help"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    assert all(len(line) <= columns for line in done.stdout.splitlines())
+    return " ".join(done.stdout.translate(dict.fromkeys(map(ord, "│╭╮╰╯─"), " ")).split())
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_help_shows_all_that_the_command_says_of_itself_and_reads_none_of_it_as_markup(name):
+    command = COMMANDS[name]
+    shown = _help(name, 400)
+    for each in paragraphs(inspect.getdoc(command.callback)):
+        assert f"$ {each.text}" in shown if each.example else each.text in shown
+    for parameter in command.params:
+        assert parameter.help in shown
+    assert "<bool>" not in shown
+
+
+def test_help_fills_the_lines_of_a_narrow_terminal():
+    shown = _help("trace", 50)
+    assert "$ rotbot trace -c 'y = torch.cat([x, x], 1).mT' --arg x=B,T,3*C" in shown
+
+
+def test_the_list_of_commands_has_each_with_its_first_sentence():
+    listed = subprocess.run(
+        [sys.executable, "-m", "rotbot", "--help"], capture_output=True, text=True, check=True,
+        env=os.environ | {"COLUMNS": "400"},
+    ).stdout  # fmt: skip
+    for name, command in COMMANDS.items():
+        assert f"│ {name} " in listed
+        assert paragraphs(inspect.getdoc(command.callback))[0].text in listed
+    assert "<bool>" not in listed
 
 
 @pytest.mark.parametrize(("words", "offered"), [("rotbot pre", "predict"), ("rotbot trace --ar", "--arg")])

@@ -76,4 +76,4 @@ def test_lines_that_cannot_be_read(tmp_path, rows, message):
 def test_a_file_that_is_not_there():
     result = CliRunner().invoke(app, ["score", "nowhere.jsonl"])
     assert isinstance(result.exception, InputError)
-    assert "nowhere.jsonl: expected a file of JSON lines" in str(result.exception)
+    assert str(result.exception) == "cannot read 'nowhere.jsonl': No such file or directory"

@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 import pytest
 from playwright.sync_api import Page, sync_playwright
 
+from rotbot.errors import InputError
 from rotbot.shapes.isolation import worker_pid
 from rotbot.space.app import build, launch
 from rotbot.space.service import Service
@@ -27,6 +28,8 @@ class Site:
     going: bool = True
 
     def open_engine(self, model):
+        if model != "embedded":
+            raise InputError(f"no such model: {model}")
         self.engines.append(TruthfulEngine(going=self.going))
         return self.engines[-1]
 
@@ -83,7 +86,7 @@ def visit(chromium):
         page.on("pageerror", lambda error: failures.append(str(error)))
         page.on("request", lambda request: "127.0.0.1" in request.url or foreign.append(request.url))
         page.goto(url)
-        page.get_by_role("table").first.or_(page.locator(".status.bad").first).wait_for()
+        page.get_by_role("table").first.or_(page.locator(".status").first).first.wait_for()
         return page
 
     yield open_page

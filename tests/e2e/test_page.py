@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 import time
+from io import BytesIO
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from gradio_client import Client
+from PIL import Image, ImageStat
 from playwright.sync_api import expect
 
 from rotbot.space.examples import EXAMPLES
@@ -62,7 +65,7 @@ def test_type_code_fill_shapes_run_and_read_the_verdict(visit, site):
     page = visit(site.url)
     write(page, "h = query @ key.mT\nout = h.sum(0)")
     give(page, "query", "2, 3, 5")
-    expect(page.locator(".status.bad")).to_contain_text("give key a shape")
+    expect(page.locator(".status.todo")).to_contain_text("Give key a shape")
     give(page, "key", "2, 4, 5")
     truth = page.get_by_role("table", name="Ground truth")
     expect(truth.locator("tr.final")).to_contain_text("[3, 4]")
@@ -103,6 +106,8 @@ def test_steps_stream_and_stop_aborts_in_the_engine(visit, site):
     problem = engine.opened[-1]
     page.get_by_role("button", name="Stop").click()
     expect(page.locator(".status")).to_contain_text("Stopped.")
+    expect(both.locator(".mark.cut")).to_have_text("stopped here")
+    expect(both.locator(".mark.now")).to_have_count(0)
     engine.going.set()  # what is left can only be an abort
     run(page)
     expect(verdict(page)).to_contain_text("✓")
@@ -258,7 +263,6 @@ def test_two_visitors_see_their_own_answers_side_by_side(visit, site):
         assert page.locator("tr.final b").all_inner_texts() == [f"[{size}]"] * 2
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_broken_engine_is_said_and_the_next_run_works(visit, site):
     for engine in site.engines:
         engine.going.clear()
@@ -267,12 +271,73 @@ def test_a_broken_engine_is_said_and_the_next_run_works(visit, site):
     run(page)
     expect(page.locator(".status")).to_contain_text("The model is writing")
     broken, site.going = site.engines[-1], True
+    broken.free_words = 4
+    expect(page.locator(".mark.now")).to_be_visible()
     broken.broken = True
     expect(page.locator(".status.bad")).to_contain_text("Press Run once more")
+    expect(page.locator(".mark.cut")).to_have_text("stopped here")
     expect(page.locator("#steps tr.final")).to_contain_text("[14]")
     run(page)
     expect(verdict(page)).to_contain_text("✓")
     assert broken.closed
+
+
+def test_a_model_that_cannot_be_loaded_leaves_the_truth_and_the_others(visit, site):
+    page = visit(f"{site.link('y = x.flatten()', 'y', x='2, 7')}&model=owner%2Fnone")
+    expect(page.locator("#steps tr.final")).to_contain_text("[14]")
+    run(page)
+    expect(page.locator(".status.bad")).to_have_text(
+        "The model cannot be loaded: no such model: owner/none. Choose another; the ground truth needs none."
+    )
+    expect(page.locator("#steps tr.final")).to_contain_text("[14]")
+    expect(verdict(page)).to_have_count(0)
+    page.get_by_label("Model", exact=True).fill("embedded")
+    page.keyboard.press("Enter")
+    run(page)
+    expect(verdict(page)).to_contain_text("✓")
+
+
+def test_who_comes_while_all_places_are_taken_sees_a_place_in_the_queue(visit, site):
+    for engine in site.engines:
+        engine.going.clear()
+    site.going = False
+    page = visit(site.link("y = x.flatten()", "y", x="2, 7"))
+    client = Client(site.url, verbose=False, analytics_enabled=False)
+    others = [client.submit("y = x.T", {"x": [2, size]}, "y", api_name="/predict") for size in range(3, 8)]
+    wait_until(lambda: site.engines and len(site.engines[-1].opened) - len(site.engines[-1].aborted) >= 4)
+    run(page)
+    expect(page.locator(".status")).to_contain_text(re.compile(r"In the queue: place [12]\."))
+    expect(page.locator("#steps tr.final")).to_contain_text("[14]")
+    site.engines[-1].going.set()
+    expect(verdict(page)).to_contain_text("✓")
+    assert [other.result(PATIENCE_MS / 1000)["final"]["match"] for other in others] == [True] * 5
+    client.close()
+
+
+def test_an_empty_form_asks_for_code_and_shows_nothing_of_the_last_one(visit, site):
+    page = visit(site.link(WRONG, "y", x="2, 3, 4"))
+    expect(page.locator("#fault mark")).to_be_visible()
+    editor(page).click()
+    page.keyboard.press("Control+A")
+    page.keyboard.press("Delete")
+    expect(page.locator(".status.todo")).to_have_text("Type or paste PyTorch code, or choose an example.")
+    expect(page.get_by_label("Shape of x")).to_have_count(0)
+    expect(page.locator("#way svg")).to_have_count(0)
+    expect(page.locator("#fault mark")).to_have_count(0)
+    expect(page.locator("#local textarea")).to_have_value("")
+
+
+def test_the_fx_graph_says_what_each_node_reads(visit, site):
+    page = visit(site.link("a = x.T\ny = torch.cat([a, x.mT, a], dim=1)", "y", x="2, 3"), width=390)
+    page.get_by_role("button", name="FX graph").click()
+    lines = page.get_by_label("FX graph", exact=True).inner_text().split("\n")
+    assert [line.split() for line in lines] == [
+        "%0 placeholder x [2, 3] x".split(),
+        "%1 call_function Tensor.T %0 [3, 2] a".split(),
+        "%2 call_function Tensor.mT %0 [3, 2]".split(),
+        "%3 call_function torch.cat %1, %2 [3, 6] y".split(),
+    ]
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
 def test_the_page_is_used_with_the_keyboard_alone(visit, site):
@@ -324,9 +389,16 @@ def test_no_overflow_and_no_serious_finding_of_axe(visit, site, width, dark, cod
     page = visit(site.link(code, "y", x="2, 5, 32"), width=width, dark=dark)
     run(page)
     expect(verdict(page)).to_be_visible()
+    for folded in ("FX graph", "What the model wrote", "Sampling"):
+        page.get_by_role("button", name=folded).click()
+    page.get_by_text("The picture in words").click()
+    expect(page.get_by_label("raw completion")).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     shade = page.evaluate("getComputedStyle(document.body).backgroundColor.match(/\\d+/g).slice(0, 3).map(Number)")
     assert (sum(shade) < 300) == dark
+    seen = Image.open(BytesIO(page.screenshot(full_page=True))).convert("L")
+    assert seen.width == width
+    assert ImageStat.Stat(seen).mean[0] < 80 if dark else ImageStat.Stat(seen).mean[0] > 200
     assert least_contrast_of_code(page) >= 4.5
     found = Axe().run(page, {"exclude": [[".cm-line"]]}).response["violations"]  # axe does not know CSS filters
     serious = {

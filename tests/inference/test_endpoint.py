@@ -57,7 +57,7 @@ def test_a_model_that_is_not_there(served):
 
 
 def test_no_server_at_all():
-    with pytest.raises(InputError, match=r"endpoint http://127\.0\.0\.1:9/v1/: expected an OpenAI-compatible server"):
+    with pytest.raises(InputError, match=r"endpoint http://127\.0\.0\.1:9/v1/: cannot connect, is a server running"):
         Endpoint("http://127.0.0.1:9/v1").generate([RIGHT], GREEDY)
 
 

@@ -42,5 +42,5 @@ def test_none_waits_without_a_sign_and_none_gets_anothers_answer():
     assert len(heard) == VISITORS  # although the engine had not written a word
     for size, shown in enumerate(seen, 1):
         assert "✓" in shown[-1][2]
-        assert shown[-1][1].count(f"<b>[1, {3 * size}]</b>") == 4
+        assert shown[-1][1].count(f">[1, {3 * size}]</b>") == 4
     assert sum("In the queue: place" in note for shown in seen for note, _, _ in shown) > VISITORS / 2

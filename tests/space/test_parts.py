@@ -64,10 +64,55 @@ def test_a_link_without_usable_fields_fills_nothing_in():
         ("view(B, 8, C//8)", ("B", "C"), ("B", 8, "C//8"), [(0, 0), (1, 1), (1, 2)]),
         ("sum(1)", ("B", "T", 16), ("B", 16), [(0, 0), (2, 1)]),
         ("sum(9)", (4, 4), (4,), [(1, 0)]),
+        ("slice dim 1 from 1 to 10", (2, 10, 10), (2, 9, 10), [(0, 0), (1, 1), (2, 2)]),
+        ("chunk(3, dim=-1)", (2, 10, 192), (2, 10, 64), [(0, 0), (1, 1), (2, 2)]),
+        ("expand(-1, 3, -1)", (4, 1, 5), (4, 3, 5), [(0, 0), (1, 1), (2, 2)]),
+        ("repeat(2, 1, 1)", (4, 5), (2, 4, 5), [(0, 1), (1, 2)]),
+        ("max_pool2d(2)", (2, 3, 8, 8), (2, 3, 4, 4), [(0, 0), (1, 1), (2, 2), (3, 3)]),
+        ("Conv2d(3, 6, 3)", (2, 3, 8, 8), (2, 6, 6, 6), [(0, 0), (2, 2), (3, 3)]),
+        ("unfold(2, 2, 1)", (4, 2, 5), (4, 2, 4, 2), [(0, 0), (1, 1), (2, 2)]),
     ],
 )
 def test_lines_join_the_dimensions_that_belong_together(op, before, after, expected):
-    assert links(op, before, after) == expected
+    assert links(op, (before,), after) == [expected]
+
+
+@pytest.mark.parametrize(
+    ("op", "inputs", "after", "expected"),
+    [
+        ("matmul", ((2, 10, 8), (2, 8, 10)), (2, 10, 10), [[(0, 0), (1, 1)], [(0, 0), (2, 2)]]),
+        ("matmul", ((2, 4, 10, 8), (8, 10)), (2, 4, 10, 10), [[(0, 0), (1, 1), (2, 2)], [(1, 3)]]),
+        ("matmul", ((3, 4), (4,)), (3,), [[(0, 0)], []]),
+        ("matmul", ((4,), (4, 4)), (4,), [[], [(1, 0)]]),
+        ("matmul", ((4,), (4,)), (), [[], []]),
+        ("sub", ((6, 1, 3), (1, 4, 3)), (6, 4, 3), [[(0, 0), (1, 1), (2, 2)]] * 2),
+        ("add", ((8, 10), (10,)), (8, 10), [[(0, 0), (1, 1)], [(0, 1)]]),
+        ("add", (("B", "T"), ("T",)), ("B", "T"), [[(0, 0), (1, 1)], [(0, 1)]]),
+        ("cat(dim=1)", ((2, 6, 16), (2, 10, 16)), (2, 16, 16), [[(0, 0), (1, 1), (2, 2)]] * 2),
+        ("stack(1)", ((2, 2), (2, 2)), (2, 2, 2), [[(0, 0), (1, 2)]] * 2),
+        ("stack", ((2, 2), (2, 2)), (2, 2, 2), [[(0, 1), (1, 2)]] * 2),
+        ("conv2d(stride=2)", ((4, 3, 32, 32), (6, 3, 3, 3)), (4, 6, 15, 15), [[(0, 0), (2, 2), (3, 3)], [(0, 1)]]),
+        ("conv_transpose1d", ((4, 3, 9), (3, 7, 2)), (4, 7, 10), [[(0, 0), (2, 2)], [(1, 1)]]),
+        ("linear", ((4, 5), (7, 5)), (4, 7), [[(0, 0)], [(0, 1)]]),
+        ("gather(0, _)", ((4, 5), (2, 2)), (2, 2), [[], []]),
+    ],
+)
+def test_lines_of_two_operands(op, inputs, after, expected):
+    assert links(op, inputs, after) == expected
+
+
+@pytest.mark.parametrize(
+    ("code", "args", "said"),
+    [
+        ("y = x[:, 1:]", {"x": [2, 10]}, "10 becomes 9."),
+        ("y = a[:, None] - b[None]", {"a": [6, 3], "b": [4, 3]}, "1 becomes 4, 1 becomes 6."),
+        ("y = x @ x.mT", {"x": [5, 3]}, "Gone: 3, 3."),
+        ("y = torch.zeros(2, 3)", {}, "gives [2, 3]."),
+    ],
+)
+def test_the_words_of_what_happens_to_sizes(code, args, said):
+    step = rotbot.trace(code, args).steps[-1]
+    assert describe(0, step).endswith(said)
 
 
 def test_the_picture_is_wellformed_and_says_in_words_what_it_shows():
@@ -89,6 +134,13 @@ def test_a_link_and_a_command_name_the_model():
     assert from_query(dict(parse_qsl(to_query(filled)))) == filled
     assert command(filled).startswith("rotbot predict owner/name@v1 -c")
     assert from_query({"code": "y = x", "model": "../secret"}).model == ""
+
+
+def test_a_command_leaves_out_what_is_not_filled_in():
+    assert command(Filled("y = x @ w", (("x", "2, 3"), ("w", " ")), "y")) == (
+        "rotbot predict -c 'y = x @ w' --arg x=2,3 --target y"
+    )
+    assert command(Filled(" \n", (("x", "2"),), "y")) == ""
 
 
 def test_a_visitors_model_is_never_a_path(tmp_path):

@@ -19,6 +19,8 @@ PATIENCE = 60.0
 class Visitor:
     """A request and all that was reported of it."""
 
+    patience = PATIENCE
+
     def __init__(self, service, size=2, model="embedded"):
         self.problem = Problem("y = x.flatten()\nz = y[None]", {"x": [size, 3]}, "z")
         self.events = []
@@ -34,7 +36,7 @@ class Visitor:
     def until(self, kind):
         """The first event of this kind."""
         with self._changed:
-            self._changed.wait_for(lambda: any(isinstance(event, kind) for event in self.events), PATIENCE)
+            self._changed.wait_for(lambda: any(isinstance(event, kind) for event in self.events), self.patience)
             return next(event for event in self.events if isinstance(event, kind))
 
 
@@ -121,7 +123,6 @@ def test_a_stream_out_of_time_is_stopped_with_the_limit(serve, engines):
     assert engines[0].aborted == [visitor.problem]
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_broken_engine_ends_its_streams_and_the_next_request_gets_a_new_one(serve, engines):
     service = serve(going=False)
     one, two = Visitor(service), Visitor(service)
@@ -136,7 +137,20 @@ def test_a_broken_engine_ends_its_streams_and_the_next_request_gets_a_new_one(se
     after.until(Done)
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_what_a_library_says_of_a_prompt_cannot_forge_a_line_of_the_log(capfd):
+    class Loud(TruthfulEngine):
+        def _check(self):
+            raise RuntimeError("bad prompt: \x1b[2J\x9b\rx\nINFO: all is well\u2028INFO: really")
+
+    service = Service(lambda model: Loud())
+    assert Visitor(service).until(Stopped).reason.endswith("Press Run once more.")
+    service.close()
+    written = capfd.readouterr().err
+    assert "RuntimeError: bad prompt: �[2J��x" in written
+    assert not set(written) & set("\x1b\x9b\r\u2028")
+    assert all(line.startswith("rotbot-engine | ") for line in written.split("\n")[:-1])
+
+
 def test_who_waits_while_an_engine_breaks_is_served_by_the_next(serve, engines):
     service = serve(Settings(running=1), going=False)
     first = Visitor(service)
@@ -149,7 +163,6 @@ def test_who_waits_while_an_engine_breaks_is_served_by_the_next(serve, engines):
     assert second.until(Done).completion.text == second.problem.truth().completion()
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_an_engine_that_cannot_even_be_closed_stops_nobody_else(serve, engines):
     service = serve(going=False)
     first = Visitor(service)
@@ -176,12 +189,14 @@ def test_another_model_waits_for_the_open_streams(serve, engines):
     assert engines_closed
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 @pytest.mark.parametrize(
     ("fault", "said"),
     [
-        (InputError("no such model"), "The model cannot be loaded: no such model. The ground truth needs no model."),
-        (OSError("disk"), "The model cannot be loaded here. Choose another; the ground truth needs no model."),
+        (
+            InputError("no such model"),
+            "The model cannot be loaded: no such model. Choose another; the ground truth needs none.",
+        ),
+        (OSError("disk"), "The model cannot be loaded here. Choose another; the ground truth needs none."),
     ],
 )
 def test_a_model_that_cannot_be_loaded_is_a_sentence(fault, said):

@@ -11,7 +11,13 @@ from tests.space.test_service import Visitor
 pytestmark = pytest.mark.slow
 
 
-class LongVisitor(Visitor):
+class PatientVisitor(Visitor):
+    """One that waits for vLLM to be imported on a machine that does other things."""
+
+    patience = 400.0
+
+
+class LongVisitor(PatientVisitor):
     """One that cancels itself at the first word, so that the model cannot have ended."""
 
     def _report(self, event):
@@ -28,7 +34,7 @@ def test_streams_on_vllm_and_a_cancelled_one_is_aborted_there():
         return engines[-1]
 
     service = Service(open_vllm)
-    stays, leaves = Visitor(service), LongVisitor(service, 7)
+    stays, leaves = PatientVisitor(service), LongVisitor(service, 7)
     assert leaves.until(Stopped) == Stopped("Stopped.")
     done = stays.until(Done)
     assert done.engine == "vllm"

@@ -1,0 +1,70 @@
+"""How a command shows its help: prose that fills the line, examples as they are typed, and nothing read as markup.
+
+A command's docstring has paragraphs; one that is indented, or begins with ``Example:`` or ``rotbot``, is an example.
+"""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from typer.core import TyperCommand, TyperGroup, TyperOption
+
+if TYPE_CHECKING:
+    from typer._click import Context, HelpFormatter, Parameter
+
+
+@dataclass(frozen=True, slots=True)
+class Paragraph:
+    """``text`` is prose on one line, or an example as it is to be typed."""
+
+    text: str
+    example: bool
+
+
+def paragraphs(docstring: str) -> list[Paragraph]:
+    """The paragraphs of a command's docstring."""
+    found: list[Paragraph] = []
+    for each in inspect.cleandoc(docstring).split("\n\n"):
+        code = each.removeprefix("Example: ")
+        if each.startswith(("    ", "rotbot ")) or code != each:
+            found.append(Paragraph(inspect.cleandoc(code), example=True))
+        else:
+            found.append(Paragraph(" ".join(each.split()), example=False))
+    return found
+
+
+class Command(TyperCommand):
+    """A command whose help is its docstring, as :func:`paragraphs` reads it; a flag is shown without a value."""
+
+    def format_help(self, ctx: Context, formatter: HelpFormatter) -> None:
+        """Write the help; Typer calls this."""
+        self.help = _shown(inspect.getdoc(self.callback) or "")
+        super().format_help(ctx, formatter)
+
+    def get_params(self, ctx: Context) -> list[Parameter]:
+        """The parameters; Typer calls this."""
+        return [_plain(each) for each in super().get_params(ctx)]
+
+
+class Group(TyperGroup):
+    """The same for the list of commands."""
+
+    def get_params(self, ctx: Context) -> list[Parameter]:
+        """The parameters; Typer calls this."""
+        return [_plain(each) for each in super().get_params(ctx)]
+
+
+def _shown(docstring: str) -> str:
+    """With a prompt before each example, and what Rich would read as markup escaped."""
+    from rich.markup import escape
+
+    return "\n\n".join([escape(f"$ {each.text}" if each.example else each.text) for each in paragraphs(docstring)])
+
+
+def _plain(parameter: Parameter) -> Parameter:
+    """Flags take no value: Typer would show them as ``--json <bool>``."""
+    if isinstance(parameter, TyperOption) and parameter.is_flag and parameter.metavar is None:
+        parameter.metavar = ""
+    return parameter
