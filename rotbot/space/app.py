@@ -81,7 +81,7 @@ def build(models: tuple[str, ...] = ("embedded",), service: Service | None = Non
         form: list[Any] = [code, target, names, model, *rows]
         truth_outputs: list[Any] = [note, steps, judged, fault, way, nodes, written, query, local]
 
-        def asked(code: str, target: str | None, names: list[str], model: str, *shapes: str) -> Filled:
+        def asked(code: str, target: str | None, names: list[str], model: str, *shapes: str | None) -> Filled:
             return _filled(code, target, names, "" if model == models[0] else model, shapes)
 
         async def truth(*form: Any) -> tuple[str, ...]:
@@ -94,13 +94,19 @@ def build(models: tuple[str, ...] = ("embedded",), service: Service | None = Non
         def extras(*form: Any) -> tuple[str, str]:
             return _extras(asked(*form))
 
-        def fields(code: str, names: list[str], target: str | None, *shapes: str) -> list[Any]:
-            shown = _fields(code, target, dict(zip(names, shapes, strict=False)))
+        def fields(code: str, names: list[str], target: str | None, *shapes: str | None) -> list[Any]:
+            shown = _fields(code, target, dict(_filled(code, target, names, "", shapes).args))
             same = shown[0] == names  # then a shape that is being typed must not be overwritten
             return [*shown[:2], *[gr.skip()] * MAX_ARGUMENTS] if same else shown
 
         async def answer(
-            code: str, target: str | None, names: list[str], model: str, tokens: float, temperature: float, *shapes: str
+            code: str,
+            target: str | None,
+            names: list[str],
+            model: str,
+            tokens: float,
+            temperature: float,
+            *shapes: str | None,
         ) -> AsyncGenerator[tuple[Any, ...]]:
             async for shown in _answer(
                 service, models, _filled(code, target, names, model, shapes), tokens, temperature
@@ -158,9 +164,10 @@ def _of(example: Example) -> Filled:
     return Filled(example.code, example.args, example.target)
 
 
-def _filled(code: str, target: str | None, names: list[str], model: str, shapes: tuple[str, ...]) -> Filled:
-    """The form's values; a box without a name is not an argument."""
-    return Filled(code or "", tuple(zip(names, shapes, strict=False)), target or "", model or "")
+def _filled(code: str, target: str | None, names: list[str], model: str, shapes: tuple[str | None, ...]) -> Filled:
+    """The form's values; a box without a name is not an argument, one that is not filled yet has None."""
+    given = tuple([(name, shape or "") for name, shape in zip(names, shapes, strict=False)])
+    return Filled(code or "", given, target or "", model or "")
 
 
 def _fields(code: str, target: str | None, shapes: dict[str, str]) -> list[Any]:

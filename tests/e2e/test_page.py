@@ -20,7 +20,7 @@ expect.set_options(timeout=PATIENCE_MS)
 
 ATTENTION = "q = x.view(2, 5, 4, 8).transpose(1, 2)\ns = q @ q.mT\ny = s.softmax(-1)"
 WRONG = "a = x.flatten(1)\ny = a @ x"
-HOSTILE = "<img src=x onerror=alert(1)>${alert(2)}{{7*7}}"
+HOSTILE = "<img src=x onerror=alert(1)>${alert(2)}{{7*66067}}"
 
 
 def editor(page):
@@ -137,6 +137,7 @@ def test_another_problem_ends_the_answer_to_the_last(visit, site):
     expect(page.get_by_label(f"Shape of {EXAMPLES[1].args[0][0]}", exact=True)).to_have_value(EXAMPLES[1].args[0][1])
     alone(engine, "[")
     page.goto(site.link("y = x.flatten()", "y", x="2, 7"))
+    expect(page.locator("tr.final")).to_contain_text("[14]")  # the link has filled the form
     engine = writing()
     give(page, "x", "3, 7")
     alone(engine, "[21]")
@@ -192,7 +193,7 @@ def test_a_wrong_and_hostile_answer_is_marked_and_shown_as_text(visit, site):
     page.get_by_text("What the model wrote").click()
     expect(page.locator(".answer pre").last).to_contain_text("onerror=alert(1)")
     assert page.locator(".answer img").count() == 0
-    assert "49" not in page.locator(".answer").inner_text()
+    assert "462469" not in page.locator(".answer").inner_text()
     assert spoken == []
 
 
@@ -217,7 +218,7 @@ def test_markup_is_shown_as_text_and_nothing_runs(visit, site, code, shapes):
     page.goto(site.link(code, "", **shapes))
     expect(page.locator(".answer")).to_contain_text("onerror=alert(1)")
     assert page.locator(".answer img").count() == 0
-    assert "49" not in page.locator(".answer").inner_text()
+    assert "462469" not in page.locator(".answer").inner_text()
     assert spoken == []
 
 

@@ -11,6 +11,7 @@ import pytest
 import rotbot
 from rotbot.errors import InputError
 from rotbot.space.answers import check_model
+from rotbot.space.app import _filled
 from rotbot.space.dims import links
 from rotbot.space.examples import EXAMPLES
 from rotbot.space.forms import names_of, read_problem
@@ -155,3 +156,9 @@ def test_without_a_target_it_is_the_last_name_assigned():
     assert (problem.target, found.target, found.final) == ("z", "z", (1, 6))
     with pytest.raises(InputError, match="assign the result to a name"):
         read_problem("x.flatten()", {"x": "2, 3"}, "")
+
+
+def test_a_row_that_is_not_filled_yet_has_an_empty_shape():
+    filled = _filled("y = x @ w", "y", ["x", "w"], "", ("2, 3", None, None))
+    assert filled.args == (("x", "2, 3"), ("w", ""))
+    assert command(filled) == "rotbot predict -c 'y = x @ w' --arg x=2,3 --target y"
