@@ -18,6 +18,7 @@ from rotbot.problems.substitute import assignments, at_values, trace_at_values
 from rotbot.problems.verify import run_eagerly
 from rotbot.shapes.arguments import ArgLike, ArgSpec
 from rotbot.shapes.running import TORCH_ERRORS
+from rotbot.shapes.symbolic import trace_specs
 from rotbot.shapes.trace import Dim, Shape, ShapeTrace
 
 MAX_TRIES = 3
@@ -46,7 +47,7 @@ def make_symbolic(rng: Random, problem: Problem) -> tuple[Problem, ShapeTrace] |
         if named is None:
             return None
         try:
-            truth = named.truth()
+            truth = trace_specs(named.code, dict(named.specs), named.target, rejected=False)
         except SnippetError:  # it needs its sizes
             continue
         if truth.error is not None or truth.final is None:

@@ -68,6 +68,18 @@ def _undisturbed() -> Generator[None]:
             gc.enable()
 
 
+@contextmanager
+def plain_kernels() -> Generator[None]:
+    """Without oneDNN, in all of this process: it compiles a kernel for every new shape of a convolution, which takes ten
+    times as long as to run a small one once."""
+    enabled = torch.backends.mkldnn.enabled
+    torch.backends.mkldnn.enabled = False
+    try:
+        yield
+    finally:
+        torch.backends.mkldnn.enabled = enabled
+
+
 def meta_tensor(meta: TensorMeta) -> torch.Tensor:
     """A tensor without storage."""
     return torch.empty_strided(meta.shape, meta.stride, dtype=meta.dtype, device="meta")
