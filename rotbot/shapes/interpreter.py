@@ -16,6 +16,7 @@ from rotbot.shapes.classes import check_decorators, define
 from rotbot.shapes.expressions import Expressions, UndefinedName
 from rotbot.shapes.limits import exceed
 from rotbot.shapes.metadata import ModuleSpec, TensorMeta
+from rotbot.shapes.observed import Observed
 from rotbot.shapes.operators import BINARY_NAMES, binary, truth
 from rotbot.shapes.reasons import explain_construction
 from rotbot.shapes.recorder import ProgramError, Recorder, op_text, traced_in
@@ -47,8 +48,8 @@ class Continue(Exception):
 class Interpreter:
     """Runs statements over a recorder."""
 
-    def __init__(self, specs: dict[str, ArgSpec]) -> None:
-        self.recorder = Recorder()
+    def __init__(self, specs: dict[str, ArgSpec], observed: Observed | None = None) -> None:
+        self.recorder = Recorder(observed)
         self.globals = Scope()
         self.expressions = Expressions(self.recorder, self.globals, self._call)
         self.control: dict[int, None] = {}

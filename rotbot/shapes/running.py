@@ -129,7 +129,7 @@ def run(
         result = CREATION[target](*real_args, **{**real_kwargs, "device": device})
     else:
         result = FUNCTIONS[target](*real_args, **real_kwargs)
-    return _describe(result, inputs)
+    return describe(result, inputs)
 
 
 def _build(value: Any, make: Maker, inputs: list[torch.Tensor]) -> Any:
@@ -182,7 +182,8 @@ def build_module(spec: ModuleSpec, device: str) -> nn.Module:
     return built.train(spec.training).requires_grad_(False)
 
 
-def _describe(value: Any, inputs: list[torch.Tensor]) -> Result:
+def describe(value: Any, inputs: list[torch.Tensor]) -> Result:
+    """What a call on ``inputs`` returned, with metadata for tensors."""
     if isinstance(value, torch.Tensor):
         meta = TensorMeta(tuple(value.shape), value.stride(), value.dtype)
         for index, tensor in enumerate(inputs):
@@ -192,7 +193,7 @@ def _describe(value: Any, inputs: list[torch.Tensor]) -> Result:
     if isinstance(value, torch.Size):
         return tuple(value)
     if isinstance(value, (tuple, list)):
-        items = [_describe(item, inputs) for item in value]
+        items = [describe(item, inputs) for item in value]
         if value.__class__ is list:
             return items
         names = getattr(value.__class__, "__match_args__", ())  # torch's named tuples and Python's have it
