@@ -29,8 +29,8 @@ Maker = Callable[[TensorMeta], torch.Tensor]
 MODULES_KEPT = 256
 """Modules kept for their next calls; with real parameters only small ones."""
 
-_UNESTIMATED = ("nn.MultiheadAttention", "nn.Transformer")
-"""How the names of modules begin whose parameters grow with the square of one argument."""
+_SQUARE, _UNESTIMATED = "nn.MultiheadAttention", "nn.Transformer"
+"""How the names of modules begin whose parameters grow with the square of one argument: that alone, and with others."""
 
 _modules: OrderedDict[Any, nn.Module] = OrderedDict()
 
@@ -149,9 +149,12 @@ def _build(value: Any, make: Maker, inputs: list[torch.Tensor]) -> Any:
 
 def is_small(module: ModuleSpec | None) -> bool:
     """Whether it costs little to construct an inline module with real parameters (where there is one)."""
-    return module is None or (
-        parameters(module) <= LIMITS.small_parameters and not module.name.startswith(_UNESTIMATED)
-    )
+    if module is None:
+        return True
+    if module.name == _SQUARE:
+        sizes = [value for value in (*module.args, *[value for _, value in module.kwargs]) if isinstance(value, int)]
+        return 4 * max(sizes, default=0) ** 2 <= LIMITS.small_parameters
+    return parameters(module) <= LIMITS.small_parameters and not module.name.startswith(_UNESTIMATED)
 
 
 def kept_module(spec: ModuleSpec, device: str) -> nn.Module:
