@@ -21,11 +21,8 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, contextmanager
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute
 
 from rotbot.errors import InputError, RotbotError
 from rotbot.models.folders import atomic_folder
@@ -35,10 +32,11 @@ from rotbot.problems.shards import SCHEMA, SplitWriter, Table
 from rotbot.problems.splits import CONFIGS
 from rotbot.problems.tally import Tally
 
-pc: Any = pyarrow.compute
-
 AHEAD = 3
 """Chunks that every worker may be ahead of the merger."""
+
+COLLECT_AFTER = 50_000
+"""New objects before the collector looks through them: a chunk leaves some thousand, hardly any of them garbage."""
 
 MAX_BARREN_CHUNKS = 40
 """After so many chunks in a row without a single new row a stream is taken to be exhausted."""
@@ -149,18 +147,20 @@ class _Merger:
     def add(self, table: Table, stream: str) -> int:
         """Take a part in; returns how many of its rows are new in the splits that the stream is for."""
         before = self.room(stream)
-        fresh = self._fresh(table, stream)
+        found: dict[tuple[str, str], list[int]] = {}
+        places = list(zip(table["config"].to_pylist(), table["split"].to_pylist(), strict=True))
+        for row in self._fresh(table, stream):
+            if stream == MAIN or places[row] == ("eval", stream):
+                found.setdefault(places[row], []).append(row)
         for (config, split), writer in self.writers.items():
-            if stream != MAIN and (config, split) != ("eval", stream):
-                continue
-            rows = fresh.filter(pc.and_(pc.equal(fresh["config"], config), pc.equal(fresh["split"], split)))
-            place = f"{config}/{split}"
+            numbers, place = found.get((config, split), []), f"{config}/{split}"
             if config == "eval":
-                kept = rows.slice(0, max(0, self.recipe.benchmark_rows - self.tally.splits[place]))
-                self.tally.surplus += len(rows) - len(kept)
-                rows = kept
-            if not len(rows):
+                kept = numbers[: max(0, self.recipe.benchmark_rows - self.tally.splits[place])]
+                self.tally.surplus += len(numbers) - len(kept)
+                numbers = kept
+            if not numbers:
                 continue
+            rows = table.take(pa.array(numbers))
             self.seen.update([bytes.fromhex(key)[:16] for key in rows["id"].to_pylist()])
             for form in rows["form"].to_pylist():
                 other = self.forms.get(form)
@@ -172,10 +172,10 @@ class _Merger:
             self.tally.count(place, rows)
         return before - self.room(stream)
 
-    def _fresh(self, table: Table, stream: str) -> Table:
-        """The rows whose program has not been taken; of the main stream no more than are wanted, of programs written by
-        hand those whose form no other split has (the forms of the others cannot be in two)."""
-        keep, here = [], set[bytes]()
+    def _fresh(self, table: Table, stream: str) -> list[int]:
+        """The numbers of the rows whose program has not been taken; of the main stream no more than are wanted, of
+        programs written by hand those whose form no other split has (the forms of the others cannot be in two)."""
+        keep, here = list[int](), set[bytes]()
         columns = (table[name].to_pylist() for name in ("id", "config", "form"))
         for row, (key, config, form) in enumerate(zip(*columns, strict=True)):
             short = bytes.fromhex(key)[:16]
@@ -189,7 +189,7 @@ class _Merger:
                 self.rows += 1
             here.add(short)
             keep.append(row)
-        return table.take(pa.array(np.array(keep, dtype=np.int64)))
+        return keep
 
     def close(self) -> None:
         """Close all files."""
@@ -272,9 +272,18 @@ class _PoolMaker(_Maker):
 
 @contextmanager
 def _making(recipe: Recipe, store: Parts, workers: int) -> Generator[_Maker]:
-    if workers == 1:
-        yield _Maker(recipe, store)
-        return
+    thresholds = gc.get_threshold()
+    gc.set_threshold(COLLECT_AFTER, *thresholds[1:])
+    try:
+        if workers == 1:
+            yield _Maker(recipe, store)
+        else:
+            yield from _pool_maker(recipe, store, workers)
+    finally:
+        gc.set_threshold(*thresholds)
+
+
+def _pool_maker(recipe: Recipe, store: Parts, workers: int) -> Iterator[_PoolMaker]:
     _warm_up(recipe)
     context = multiprocessing.get_context("fork")
     with ProcessPoolExecutor(workers, context, _start_worker, (os.getpid(),)) as pool:

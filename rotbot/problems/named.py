@@ -15,9 +15,11 @@ from random import Random
 from rotbot.errors import SnippetError
 from rotbot.problem import Problem
 from rotbot.problems.substitute import assignments, at_values, trace_at_values
-from rotbot.problems.verify import run_eagerly
+from rotbot.problems.verify import eager_run
 from rotbot.shapes.arguments import ArgLike, ArgSpec
-from rotbot.shapes.running import TORCH_ERRORS
+from rotbot.shapes.observed import Observed
+from rotbot.shapes.program import trace_program
+from rotbot.shapes.symbolic import trace_specs
 from rotbot.shapes.trace import Dim, Shape, ShapeTrace
 
 MAX_TRIES = 3
@@ -46,7 +48,7 @@ def make_symbolic(rng: Random, problem: Problem) -> tuple[Problem, ShapeTrace] |
         if named is None:
             return None
         try:
-            truth = named.truth()
+            truth = trace_specs(named.code, dict(named.specs), named.target, rejected=False)
         except SnippetError:  # it needs its sizes
             continue
         if truth.error is not None or truth.final is None:
@@ -69,14 +71,12 @@ def _runs_at(problem: Problem, truth: ShapeTrace, values: Mapping[str, int]) -> 
     claimed, there = trace_at_values(truth, values), at_values(problem, values)
     if any(prod(_numbers(shape)) > MAX_NUMEL for step in claimed.steps for shape in step.outputs):
         return False
-    traced = there.truth()
-    if [(s.inputs, s.outputs) for s in traced.steps] != [(s.inputs, s.outputs) for s in claimed.steps]:
+    run = eager_run(there)
+    if run.error is not None:
         return False
-    try:
-        shape = tuple(run_eagerly(there)[problem.target].shape)
-    except TORCH_ERRORS:
-        return False
-    return shape == claimed.final
+    traced = trace_program(there.code, dict(there.specs), there.target, Observed(run.calls))
+    same = [(s.inputs, s.outputs) for s in traced.steps] == [(s.inputs, s.outputs) for s in claimed.steps]
+    return same and run.shapes[there.target] == claimed.final
 
 
 def _numbers(shape: Shape) -> list[int]:

@@ -20,10 +20,13 @@ from rotbot.problems.mistakes import make_wrong
 from rotbot.problems.named import make_symbolic
 from rotbot.problems.real import draw_real
 from rotbot.problems.splits import Place, place_of
-from rotbot.problems.verify import verify, verify_target
+from rotbot.problems.verify import EagerRun, compiled, eager_run, verify, verify_target
 from rotbot.problems.vocabulary import family_of
 from rotbot.problems.writer import Written, draw_style, write
 from rotbot.shapes.arguments import ArgSpec
+from rotbot.shapes.observed import Observed
+from rotbot.shapes.program import trace_program
+from rotbot.shapes.source import read
 from rotbot.shapes.text import as_completion
 from rotbot.shapes.trace import ShapeTrace
 from rotbot.shapes.work import Mode, with_work
@@ -100,10 +103,9 @@ def _finish(making: Making[T]) -> T:
 
 
 def _plain(seed: int, level: Level) -> Making[Item]:
-    program, written, truth = yield from _traced(seed, level)
+    program, written, truth, run = yield from _traced(seed, level)
     problem = written.problem
-    verify(program, written, truth)
-    yield
+    verify(program, written, truth, run)
     item = _item("plain", written.style, level, seed, problem, truth)
     if item.place.split != "ood_style":
         return item
@@ -115,20 +117,30 @@ def _plain(seed: int, level: Level) -> Making[Item]:
 
 def traced(seed: int, level: Level) -> tuple[Program, Written, ShapeTrace]:
     """The first program of ``seed`` that can be traced: at sizes of thousands some are beyond the tracer's limits."""
-    return _finish(_traced(seed, level))
+    return _finish(_traced(seed, level))[:3]
 
 
-def _traced(seed: int, level: Level) -> Making[tuple[Program, Written, ShapeTrace]]:
+def _traced(seed: int, level: Level) -> Making[tuple[Program, Written, ShapeTrace, EagerRun]]:
     for attempt in range(MAX_TRIES):
         program, written = draft(seed, level, attempt)
-        yield
         try:
-            truth = written.problem.truth()
+            truth, run = yield from _run_and_traced(written.problem)
         except (LimitExceeded, UnsupportedSnippet):
             continue
-        yield
-        return program, written, truth
+        return program, written, truth, run
     raise AssertionError(f"no program of level {level.number} in {MAX_TRIES} tries that can be traced")
+
+
+def _run_and_traced(problem: Problem) -> Making[tuple[ShapeTrace, EagerRun]]:
+    yield
+    read(problem.code)
+    compiled(problem.code)
+    yield
+    run = eager_run(problem)
+    yield
+    truth = trace_program(problem.code, dict(problem.specs), problem.target, Observed(run.calls))
+    yield
+    return truth, run
 
 
 def _wrong(seed: int, level: Level) -> Making[Item]:
@@ -154,11 +166,8 @@ def _real(seed: int, level: Level) -> Making[Item]:
 
 def _given(kind: str, style: str, level: Level, seed: int, problem: Problem) -> Making[Item]:
     """An item whose program was not composed: its trace is held against an eager run alone."""
-    yield
-    truth = problem.truth()
-    yield
-    verify_target(problem, truth)
-    yield
+    truth, run = yield from _run_and_traced(problem)
+    verify_target(problem, truth, run)
     return _item(kind, style, level, seed, problem, truth)
 
 

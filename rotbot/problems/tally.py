@@ -54,20 +54,14 @@ class Tally:
             (self.levels, "level"), (self.styles, "style"), (self.outcomes, "outcome"), (self.depths, "n_steps"),
             (self.ranks, "rank"),
         ):  # fmt: skip
-            _add(counter, rows[name])
-        for size in rows["size"].to_pylist():
-            self.sizes[upper_bound(size)] += 1
-        _add(self.ops, pc.list_flatten(rows["ops"]))
+            counter.update(rows[name].to_pylist())
+        self.sizes.update(map(upper_bound, rows["size"].to_pylist()))
+        self.ops.update(pc.list_flatten(rows["ops"]).to_pylist())
         if self.sample is None and place == "sft/train":
             fits = pc.and_(pc.equal(rows["outcome"], "ok"), pc.is_in(rows["level"], pa.array([2, 3], pa.int32())))
             found = rows.filter(fits)
             if len(found):
                 self.sample = found.slice(0, 1).to_pylist()[0]
-
-
-def _add(counter: Counter[Any], column: Any) -> None:
-    for entry in column.value_counts().to_pylist():
-        counter[entry["values"]] += entry["counts"]
 
 
 def upper_bound(size: int) -> int:

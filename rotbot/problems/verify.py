@@ -6,13 +6,20 @@ They must agree. A disagreement is a fault of ours and stops everything: droppin
 from __future__ import annotations
 
 import traceback
+from collections.abc import Mapping
 from contextlib import nullcontext
+from dataclasses import dataclass
+from functools import lru_cache
+from types import CodeType
 from typing import Any
+
+from torch import Tensor
 
 from rotbot.errors import RotbotError
 from rotbot.problem import Problem
 from rotbot.problems.composer import Program
 from rotbot.problems.writer import Written
+from rotbot.shapes.observed import Call, Observing
 from rotbot.shapes.running import TORCH_ERRORS, undisturbed
 from rotbot.shapes.trace import ShapeTrace
 
@@ -32,9 +39,10 @@ class Disagreement(RotbotError):
         return Disagreement, (self.problem, self.found)
 
 
-def run_eagerly(problem: Problem, zero_integers: bool = False) -> dict[str, Any]:
+def run_eagerly(problem: Problem, zero_integers: bool = False, observing: Observing | None = None) -> dict[str, Any]:
     """Run one of *our own* generated programs on real tensors of zeros (matrices that linear algebra gets are well
-    conditioned) and return its variables. With ``zero_integers`` what it computes as integers is zeros too.
+    conditioned) and return its variables. With ``zero_integers`` what it computes as integers is zeros too;
+    ``observing`` sees its calls.
 
     Never call this with foreign code: it executes. Raises whatever torch raises.
     """
@@ -48,10 +56,36 @@ def run_eagerly(problem: Problem, zero_integers: bool = False) -> dict[str, Any]
     for name, spec in problem.specs:
         namespace[name] = torch.zeros(spec.sizes, dtype=getattr(torch, spec.dtype))
     values = WellConditioned() if needs_values(problem.code) else nullcontext()
-    with undisturbed(), values, ZeroIntegers() if zero_integers else nullcontext():
+    with undisturbed(), values, ZeroIntegers() if zero_integers else nullcontext(), observing or nullcontext():
         torch.default_generator.manual_seed(0)
-        exec(compile(problem.code, GENERATED, "exec"), namespace)  # noqa: S102 - the text is ours, see the docstring
+        exec(compiled(problem.code), namespace)  # noqa: S102 - the text is ours, see the docstring
     return namespace
+
+
+@lru_cache(maxsize=128)
+def compiled(code: str) -> CodeType:
+    """One of our own programs for an eager run."""
+    return compile(code, GENERATED, "exec")
+
+
+@dataclass(frozen=True, slots=True)
+class EagerRun:
+    """What an eager run of a program found: the shapes of its variables and its calls, or what torch raised."""
+
+    shapes: Mapping[str, tuple[int, ...]]
+    calls: list[Call]
+    error: Exception | None = None
+
+
+def eager_run(problem: Problem) -> EagerRun:
+    """Run one of *our own* programs, see :func:`run_eagerly`, and keep what it found."""
+    observing = Observing()
+    try:
+        variables = run_eagerly(problem, observing=observing)
+    except TORCH_ERRORS as error:
+        return EagerRun({}, observing.calls, error.with_traceback(None))
+    shapes = {name: tuple(value.shape) for name, value in variables.items() if isinstance(value, Tensor)}
+    return EagerRun(shapes, observing.calls)
 
 
 def eager_error_line(problem: Problem, zero_integers: bool = False) -> int | None:
@@ -67,23 +101,29 @@ def eager_error_line(problem: Problem, zero_integers: bool = False) -> int | Non
     return None
 
 
-def verify_target(problem: Problem, trace: ShapeTrace) -> None:
-    """Hold a trace against an eager run where there are no rules of a composer: the target has the shape it says.
+def verify_target(problem: Problem, trace: ShapeTrace, run: EagerRun | None = None) -> None:
+    """Hold a trace against an eager run (``run``, or a new one) where there are no rules of a composer: the target has
+    the shape it says.
 
     Raises :class:`Disagreement`.
     """
     if trace.error is not None:
         raise Disagreement(problem, f"the tracer rejects step {trace.error.step}: {trace.error.reason}")
-    try:
-        shape = tuple(run_eagerly(problem)[problem.target].shape)
-    except TORCH_ERRORS as error:
-        raise Disagreement(problem, f"eager torch raises {type(error).__name__}: {error}") from error
+    shape = _shapes(problem, run)[problem.target]
     if shape != trace.final:
         raise Disagreement(problem, f"the tracer says {trace.final}, eager torch {list(shape)}")
 
 
-def verify(program: Program, written: Written, trace: ShapeTrace) -> None:
-    """Hold the trace of a generated program against the composer's rules and an eager run.
+def _shapes(problem: Problem, run: EagerRun | None) -> Mapping[str, tuple[int, ...]]:
+    """The shapes of the variables after an eager run that must not fail."""
+    run = run or eager_run(problem)
+    if run.error is not None:
+        raise Disagreement(problem, f"eager torch raises {type(run.error).__name__}: {run.error}") from run.error
+    return run.shapes
+
+
+def verify(program: Program, written: Written, trace: ShapeTrace, run: EagerRun | None = None) -> None:
+    """Hold the trace of a generated program against the composer's rules and an eager run (``run``, or a new one).
 
     Raises :class:`Disagreement` that says which two differ, and on what.
     """
@@ -94,7 +134,7 @@ def verify(program: Program, written: Written, trace: ShapeTrace) -> None:
     if trace.final != expected:
         raise Disagreement(problem, f"the composer expects {list(expected)}, the tracer says {trace.final}")
     _verify_steps(program, problem, trace)
-    _verify_eagerly(program, written)
+    _verify_eagerly(program, written, run)
 
 
 def _verify_steps(program: Program, problem: Problem, trace: ShapeTrace) -> None:
@@ -111,15 +151,12 @@ def _verify_steps(program: Program, problem: Problem, trace: ShapeTrace) -> None
                 raise Disagreement(problem, f"the composer's {call.op.name} gives {shape}, no traced step does")
 
 
-def _verify_eagerly(program: Program, written: Written) -> None:
+def _verify_eagerly(program: Program, written: Written, run: EagerRun | None) -> None:
     """Every variable has the shape that the composer computed, after an eager run."""
     problem = written.problem
-    try:
-        variables = run_eagerly(problem)
-    except (RuntimeError, IndexError, TypeError, ValueError) as error:
-        raise Disagreement(problem, f"eager torch raises {type(error).__name__}: {error}") from error
+    shapes = _shapes(problem, run)
     for name, value in written.variables.items():
-        shape, expected = tuple(variables[name].shape), program.values[value].shape
+        shape, expected = shapes[name], program.values[value].shape
         if shape != expected:
             raise Disagreement(
                 problem, f"eager torch gives {name} the shape {list(shape)}, the composer {list(expected)}"

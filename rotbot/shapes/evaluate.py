@@ -83,7 +83,7 @@ def _evaluate(target: str, args: tuple[Any, ...], kwargs: dict[str, Any], module
     tried: Result = None
     affordable = all([meta.storage_size() <= LIMITS.eager_elements for meta in metas])
     work = _work(target, args, kwargs, module, metas) if affordable else 0
-    if affordable and not _values_may_decide(target, metas):
+    if affordable and not values_may_decide(target, metas):
         small = work if module is None else cost.module_work(module, args, kwargs, metas)
         if small <= LIMITS.small_work and is_small(module):
             tried = _attempt(target, args, kwargs, module, zeros, "cpu")
@@ -133,7 +133,7 @@ def _work(
     return cost.parameters(module) * max([meta.numel() for meta in metas], default=1)
 
 
-def _values_may_decide(target: str, metas: list[TensorMeta]) -> bool:
+def values_may_decide(target: str, metas: list[TensorMeta]) -> bool:
     """Whether a shape might depend on what zeros would stand for."""
     if target in _SOMETIMES_VALUES or (metas and target in CREATION):
         return True
@@ -174,7 +174,7 @@ def _without_meta(target: str, args: tuple[Any, ...], kwargs: dict[str, Any], mo
         assert rejection is not None
         return rejection
     agreed = all(shapes_of(other) == shapes_of(results[0]) for other in results[1:])
-    if not agreed or (len(results) == 1 and _values_may_decide(target, tensors_in((args, kwargs)))):
+    if not agreed or (len(results) == 1 and values_may_decide(target, tensors_in((args, kwargs)))):
         raise UnsupportedSnippet(_value_message(target))
     check_size(results[0])
     return results[0]

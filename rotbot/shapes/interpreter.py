@@ -19,6 +19,7 @@ from rotbot.shapes.dicts import VIEWS
 from rotbot.shapes.expressions import Expressions, UndefinedName
 from rotbot.shapes.limits import exceed
 from rotbot.shapes.metadata import ModuleSpec, TensorMeta
+from rotbot.shapes.observed import Observed
 from rotbot.shapes.operators import BINARY_NAMES, binary, refuse, truth
 from rotbot.shapes.python_values import grown
 from rotbot.shapes.reasons import explain_construction
@@ -51,8 +52,8 @@ class Continue(Exception):
 class Interpreter:
     """Runs statements over a recorder."""
 
-    def __init__(self, specs: dict[str, ArgSpec]) -> None:
-        self.recorder = Recorder()
+    def __init__(self, specs: dict[str, ArgSpec], observed: Observed | None = None) -> None:
+        self.recorder = Recorder(observed)
         self.globals = Scope()
         self.expressions = Expressions(self.recorder, self.globals, self.call, self._property)
         self.control: dict[int, None] = {}

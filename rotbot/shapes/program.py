@@ -9,6 +9,7 @@ from rotbot.errors import InputError, UnsupportedSnippet
 from rotbot.shapes.arguments import ArgSpec
 from rotbot.shapes.expressions import UndefinedName
 from rotbot.shapes.interpreter import Break, Continue, Interpreter
+from rotbot.shapes.observed import Observed
 from rotbot.shapes.python_values import kind
 from rotbot.shapes.recorder import ProgramError, Recorder, traced_in
 from rotbot.shapes.running import undisturbed
@@ -17,15 +18,17 @@ from rotbot.shapes.trace import Shape, ShapeTrace, Step, StepError
 from rotbot.shapes.values import Traced
 
 
-def trace_program(code: str, specs: dict[str, ArgSpec], target: str | None) -> ShapeTrace:
-    """Interpret ``code`` in this process; see :func:`rotbot.trace`."""
+def trace_program(
+    code: str, specs: dict[str, ArgSpec], target: str | None, observed: Observed | None = None
+) -> ShapeTrace:
+    """Interpret ``code`` in this process, with what an eager run of it has ``observed``; see :func:`rotbot.trace`."""
     with undisturbed():
-        return _trace(code, specs, target)
+        return _trace(code, specs, target, observed)
 
 
-def _trace(code: str, specs: dict[str, ArgSpec], target: str | None) -> ShapeTrace:
+def _trace(code: str, specs: dict[str, ArgSpec], target: str | None, observed: Observed | None) -> ShapeTrace:
     tree = read(code)
-    interpreter = Interpreter(specs)
+    interpreter = Interpreter(specs, observed)
     recorder = interpreter.recorder
     error: ProgramError | None = None
     try:

@@ -11,7 +11,8 @@ from rotbot.shapes import indexing
 from rotbot.shapes.allowlist import DTYPE_NAMES, NAMED
 from rotbot.shapes.evaluate import evaluate
 from rotbot.shapes.limits import LIMITS, exceed
-from rotbot.shapes.metadata import ATOMS, Alias, Fields, ModuleSpec, Rejected, TensorMeta, leaves
+from rotbot.shapes.metadata import ATOMS, Alias, Fields, ModuleSpec, Rejected, Result, TensorMeta, leaves
+from rotbot.shapes.observed import Observed
 from rotbot.shapes.reasons import explain
 from rotbot.shapes.rejected import OPERATOR_NAMES
 from rotbot.shapes.trace import Binding, Named, Node, Part, Ref, Shape, Span, Step, is_in_place
@@ -33,7 +34,8 @@ class ProgramError(Exception):
 class Recorder:
     """The nodes and steps of one program, and the shapes read since the statement began (``reads``)."""
 
-    def __init__(self) -> None:
+    def __init__(self, observed: Observed | None = None) -> None:
+        self.observed = observed
         self.nodes: list[Node] = []
         self.steps: list[Step] = []
         self.bindings: list[Binding] = []
@@ -71,7 +73,7 @@ class Recorder:
         module: ModuleSpec | None = None,
     ) -> Any:
         """Run one operation on traced values; record it if it returns tensors. Raises :class:`ProgramError`."""
-        result = evaluate(target, unwrap(args), unwrap(kwargs) if kwargs else {}, module)
+        result = self._ask(target, unwrap(args), unwrap(kwargs) if kwargs else {}, module)
         if result.__class__ is Rejected:
             self.reject(target, args, kwargs, result.message, span, module)
         found = leaves(result)
@@ -82,6 +84,14 @@ class Recorder:
         inputs, outputs = tuple([t.meta.shape for t in tensors]), tuple([meta.shape for _, meta in found])
         self._add_step(op_text(target, args, kwargs, module), inputs, outputs, span, node)
         return _wrap(result, (), node, tensors, is_in_place(target))
+
+    def _ask(self, target: str, args: tuple[Any, ...], kwargs: dict[str, Any], module: ModuleSpec | None) -> Result:
+        """What torch makes of a call: from the eager run of this program if there is one, else it is asked."""
+        if self.observed is not None and module is None:
+            result = self.observed.result(target, args, kwargs)
+            if result is not None:
+                return result
+        return evaluate(target, args, kwargs, module)
 
     def reject(
         self,
@@ -117,7 +127,7 @@ class Recorder:
                 raise ProgramError(primitive.op, inputs, primitive.reason, span, self._sources((owner, index)))
             self._add_step(primitive.op, inputs, (primitive.shape,), span, node)
             shape = primitive.shape
-        result = evaluate("operator.getitem", (owner.meta, unwrap(index)), {}, None)
+        result = self._ask("operator.getitem", (owner.meta, unwrap(index)), {}, None)
         if result.__class__ is Rejected:
             del self.steps[before:]
             self.reject("operator.getitem", (owner, index), {}, result.message, span)

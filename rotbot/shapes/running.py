@@ -29,8 +29,8 @@ Maker = Callable[[TensorMeta], torch.Tensor]
 MODULES_KEPT = 256
 """Modules kept for their next calls; with real parameters only small ones."""
 
-_UNESTIMATED = ("nn.MultiheadAttention", "nn.Transformer")
-"""How the names of modules begin whose parameters grow with the square of one argument."""
+_SQUARE, _UNESTIMATED = "nn.MultiheadAttention", "nn.Transformer"
+"""How the names of modules begin whose parameters grow with the square of one argument: that alone, and with others."""
 
 _modules: OrderedDict[Any, nn.Module] = OrderedDict()
 
@@ -66,6 +66,18 @@ def _undisturbed() -> Generator[None]:
         torch.set_rng_state(state)
         if collecting:
             gc.enable()
+
+
+@contextmanager
+def plain_kernels() -> Generator[None]:
+    """Without oneDNN, in all of this process: it compiles a kernel for every new shape of a convolution, which takes
+    ten times as long as to run a small one once."""
+    enabled = torch.backends.mkldnn.enabled
+    torch.backends.mkldnn.enabled = False
+    try:
+        yield
+    finally:
+        torch.backends.mkldnn.enabled = enabled
 
 
 def meta_tensor(meta: TensorMeta) -> torch.Tensor:
@@ -117,7 +129,7 @@ def run(
         result = CREATION[target](*real_args, **{**real_kwargs, "device": device})
     else:
         result = FUNCTIONS[target](*real_args, **real_kwargs)
-    return _describe(result, inputs)
+    return describe(result, inputs)
 
 
 def _build(value: Any, make: Maker, inputs: list[torch.Tensor]) -> Any:
@@ -137,9 +149,12 @@ def _build(value: Any, make: Maker, inputs: list[torch.Tensor]) -> Any:
 
 def is_small(module: ModuleSpec | None) -> bool:
     """Whether it costs little to construct an inline module with real parameters (where there is one)."""
-    return module is None or (
-        parameters(module) <= LIMITS.small_parameters and not module.name.startswith(_UNESTIMATED)
-    )
+    if module is None:
+        return True
+    if module.name == _SQUARE:
+        sizes = [value for value in (*module.args, *[value for _, value in module.kwargs]) if isinstance(value, int)]
+        return 4 * max(sizes, default=0) ** 2 <= LIMITS.small_parameters
+    return parameters(module) <= LIMITS.small_parameters and not module.name.startswith(_UNESTIMATED)
 
 
 def kept_module(spec: ModuleSpec, device: str) -> nn.Module:
@@ -170,7 +185,8 @@ def build_module(spec: ModuleSpec, device: str) -> nn.Module:
     return built.train(spec.training).requires_grad_(False)
 
 
-def _describe(value: Any, inputs: list[torch.Tensor]) -> Result:
+def describe(value: Any, inputs: list[torch.Tensor]) -> Result:
+    """What a call on ``inputs`` returned, with metadata for tensors."""
     if isinstance(value, torch.Tensor):
         meta = TensorMeta(tuple(value.shape), value.stride(), value.dtype)
         for index, tensor in enumerate(inputs):
@@ -180,7 +196,7 @@ def _describe(value: Any, inputs: list[torch.Tensor]) -> Result:
     if isinstance(value, torch.Size):
         return tuple(value)
     if isinstance(value, (tuple, list)):
-        items = [_describe(item, inputs) for item in value]
+        items = [describe(item, inputs) for item in value]
         if value.__class__ is list:
             return items
         names = getattr(value.__class__, "__match_args__", ())  # torch's named tuples and Python's have it

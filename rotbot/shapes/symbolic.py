@@ -50,8 +50,12 @@ class _CannotTrace(Exception):
         self.error = error
 
 
-def trace_specs(code: str, specs: Mapping[str, ArgSpec], target: str | None) -> ShapeTrace:
-    """Trace in this process, symbolically if a dimension of an argument is an expression; see :func:`rotbot.trace`."""
+def trace_specs(code: str, specs: Mapping[str, ArgSpec], target: str | None, rejected: bool = True) -> ShapeTrace:
+    """Trace in this process, symbolically if a dimension of an argument is an expression; see :func:`rotbot.trace`.
+
+    Without ``rejected`` a symbolic trace is not worked out for a program that torch rejects:
+    :class:`~rotbot.errors.UnsupportedSnippet` is raised for the first one.
+    """
     dims = [dim for spec in specs.values() for dim in spec.shape if isinstance(dim, str)]
     if not dims:
         return trace_program(code, dict(specs), target)
@@ -62,7 +66,10 @@ def trace_specs(code: str, specs: Mapping[str, ArgSpec], target: str | None) -> 
     failure: SnippetError | None = None
     for plan in plans(code, specs, names):
         try:
-            return _Study(code, specs, target, names, exprs, plan).result()
+            study = _Study(code, specs, target, names, exprs, plan)
+            if not rejected and (error := study.read(plan.grid(names)[0]).trace.error) is not None:
+                raise UnsupportedSnippet(f"the program is rejected: {error.reason}", error.line)
+            return study.result()
         except _CannotTrace as error:
             failure = error.error
     assert failure is not None, "there is a plan"
