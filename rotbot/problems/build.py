@@ -21,7 +21,6 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, contextmanager
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 
@@ -282,7 +281,7 @@ def _making(recipe: Recipe, store: Parts, workers: int) -> Generator[_Maker]:
         gc.set_threshold(*thresholds)
 
 
-def _pool_maker(recipe: Recipe, store: Parts, workers: int) -> Iterator[_PoolMaker]:
+def _pool_maker(recipe: Recipe, store: Parts, workers: int) -> Generator[_PoolMaker]:
     _warm_up(recipe)
     context = multiprocessing.get_context("fork")
     with ProcessPoolExecutor(workers, context, _start_worker, (os.getpid(),)) as pool:

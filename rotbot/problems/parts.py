@@ -172,8 +172,8 @@ class Parts:
 
 
 def write_chunk(path: Path, table: Table) -> None:
-    """Write a chunk's file; it is whole or not there, whenever this process is killed. (It is not waited for until it is
-    on the disk, which takes a fifth of the time of making it.)"""
+    """Write a chunk's file; it is whole or not there, whenever this process is killed. (That it is on the disk is not
+    waited for: it takes a fifth of the time of making it.)"""
     sink = pa.BufferOutputStream()
     options = pa.ipc.IpcWriteOptions(compression="zstd")
     with pa.ipc.new_file(sink, table.schema, options=options) as writer:

@@ -101,8 +101,8 @@ def eager_error_line(problem: Problem, zero_integers: bool = False) -> int | Non
 
 
 def _line_of(error: Exception) -> int:
-    """The line of a generated program that raised ``error``. (In a frame of its own, or the frames would keep each other
-    and their tensors.)"""
+    """The line of a generated program that raised ``error``. (Found in a frame of its own: one of those of ``error``
+    would keep them all, and their tensors.)"""
     frames = traceback.walk_tb(error.__traceback__)
     return next(line for frame, line in frames if frame.f_code.co_filename == GENERATED)
 

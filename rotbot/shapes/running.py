@@ -72,8 +72,8 @@ def _undisturbed() -> Generator[None]:
 def onednn(enabled: bool) -> Generator[None]:
     """Convolutions with or without oneDNN, in all of this process.
 
-    It compiles a kernel for every new shape, which takes ten times as long as running a small one once without it; large
-    ones are faster with it and take a fraction of the memory.
+    It compiles a kernel for every new shape, which takes ten times as long as running a small convolution without it;
+    large ones are faster with it and take a fraction of the memory.
     """
     before = torch.backends.mkldnn.enabled
     torch.backends.mkldnn.enabled = enabled

@@ -50,9 +50,7 @@ class _CannotTrace(Exception):
         self.error = error
 
 
-def trace_specs(
-    code: str, specs: Mapping[str, ArgSpec], target: str | None, rejected: bool = True
-) -> ShapeTrace:
+def trace_specs(code: str, specs: Mapping[str, ArgSpec], target: str | None, rejected: bool = True) -> ShapeTrace:
     """Trace in this process, symbolically if a dimension of an argument is an expression; see :func:`rotbot.trace`.
 
     Without ``rejected`` a symbolic trace is not worked out for a program that torch rejects:

@@ -85,8 +85,12 @@ def test_building_beside_the_naive_way(tmp_path: Path) -> None:
         )
     print(f"from {few:,} to {many:,} rows: {rate:,.0f} rows/s, {1000 * each:.2f} ms of CPU a row")
     wall, cpu = [sum([one[kind] for one in naive]) / len(naive) / NAIVE_ROWS for kind in ("wall", "cpu")]
-    print(f"naive: {1 / wall:,.0f} rows/s, {1000 * cpu:.2f} ms of CPU a row ({_shares(naive)} of its programs give one)")
-    print(f"ratio {cpu / each:.1f} by CPU time, core for core; {rate * wall:.1f} by the clock, {WORKERS} workers to one")
+    print(
+        f"naive: {1 / wall:,.0f} rows/s, {1000 * cpu:.2f} ms of CPU a row ({_shares(naive)} of its programs give one)"
+    )
+    print(
+        f"ratio {cpu / each:.1f} by CPU time, core for core; {rate * wall:.1f} by the clock, {WORKERS} workers to one"
+    )
     assert found[many]["memory"] < 1.25 * found[few]["memory"]
     assert cpu / each >= LEAST
 
