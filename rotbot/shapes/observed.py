@@ -2,7 +2,7 @@
 
 A build runs every program on real tensors and traces it, and most calls of the trace would be those of the run once
 more, on tensors of the same sizes, strides and dtypes. :class:`Observing` writes them down as they happen; the trace
-takes the result of a call from there if its own name and arguments for it are the same, and otherwise asks torch itself.
+takes the result of a call from there if its own name and arguments for it are the same, and asks torch itself if not.
 Names, order, arguments, indices and steps are thus the interpreter's own finding, whatever the run did.
 """
 

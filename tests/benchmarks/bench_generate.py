@@ -5,12 +5,12 @@ Every build runs in a process of its own, which starts its clock after the impor
 programs do on the machine weighs less there), and the largest resident memory of any of them. What a build costs
 however many rows it has (forking, the first calls) cancels out between two numbers of rows.
 
-The other build is :mod:`tests.benchmarks.naive_build`: the same composer, then ``exec``, ``torch.fx.symbolic_trace`` and
-``ShapeProp`` on real tensors for every program, one process, no care for speed. It counts by the rows that it delivers:
-programs that fx cannot trace cost it their time. Two ratios are printed, and mean different things: by CPU time, row for
-row (one core against one core), and by the clock, two workers against its one process. It runs before and after the builds.
-Its rows are cheaper than rotbot's in what they hold: no problems with named sizes (one in a hundred of rotbot's rows), no
-canonical forms, splits and reasons.
+The other build is ``naive_build.py``: the same composer, then ``exec``, ``torch.fx.symbolic_trace`` and ``ShapeProp``
+on real tensors for every program, in one process, without care for speed. It counts by the rows that it delivers:
+programs that fx cannot trace cost it their time. It runs before and after the other builds. The two ratios mean
+different things: CPU time row for row is one core against one core; by the clock two workers run against its one
+process. Its rows hold less: no problems with named sizes (one in a hundred of rotbot's rows, which cost as much as ten
+others), no canonical forms, splits and reasons.
 """
 
 from __future__ import annotations
@@ -85,17 +85,15 @@ def test_building_beside_the_naive_way(tmp_path: Path) -> None:
         )
     print(f"from {few:,} to {many:,} rows: {rate:,.0f} rows/s, {1000 * each:.2f} ms of CPU a row")
     wall, cpu = [sum([one[kind] for one in naive]) / len(naive) / NAIVE_ROWS for kind in ("wall", "cpu")]
+    print(f"naive: {1 / wall:,.0f} rows/s, {1000 * cpu:.2f} ms of CPU a row; {_share(naive)} of its programs give one")
     print(
-        f"naive: {1 / wall:,.0f} rows/s, {1000 * cpu:.2f} ms of CPU a row ({_shares(naive)} of its programs give one)"
-    )
-    print(
-        f"ratio {cpu / each:.1f} by CPU time, core for core; {rate * wall:.1f} by the clock, {WORKERS} workers to one"
+        f"ratio {cpu / each:.1f} by CPU time, core for core; {rate * wall:.1f} by the clock, {WORKERS} to one process"
     )
     assert found[many]["memory"] < 1.25 * found[few]["memory"]
     assert cpu / each >= LEAST
 
 
-def _shares(naive: list[dict[str, float]]) -> str:
+def _share(naive: list[dict[str, float]]) -> str:
     return f"{len(naive) * NAIVE_ROWS / sum([one['tried'] for one in naive]):.0%}"
 
 

@@ -1,13 +1,12 @@
 """The build that an engineer would write first, for the benchmark of ``rotbot generate``.
 
-It makes rows one after the other in one process, each of the same kinds and in the same shares as rotbot's. What it shares
+It makes rows one after the other in one process, of the same kinds and in the same shares as rotbot's. What it shares
 with rotbot is what writes programs: the composer, the writer, the idioms, the mutations of wrong programs. The truth it
-gets the usual way: ``exec`` makes a function of the text, ``torch.fx.symbolic_trace`` a graph of the function, ``ShapeProp``
-runs the graph on real tensors; the steps' text is read from the nodes, and the rows become one Parquet file. A program that
-fx cannot trace (inline ``nn`` modules, sizes given to factory functions, ...) has cost its time and gives no row; another is
-drawn instead. A program is wrong if ``ShapeProp`` rejects it, and as many mutations are tried as in rotbot.
-
-What rotbot does beyond that (splits, canonical forms, problems with named sizes, reasons of errors) is left out.
+gets the usual way: ``exec`` makes a function of the text, ``torch.fx.symbolic_trace`` a graph of the function, and
+``ShapeProp`` runs the graph on real tensors; the steps' text is read from the nodes, and the rows become one Parquet
+file. A program that fx cannot trace (inline ``nn`` modules, sizes given to factory functions, ...) has cost its time
+and gives no row; another is drawn instead. A program is wrong if ``ShapeProp`` rejects it, and as many mutations are
+tried as in rotbot. What rotbot does beyond that (splits, canonical forms, named sizes, reasons) is left out.
 """
 
 from __future__ import annotations
