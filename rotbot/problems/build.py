@@ -283,7 +283,7 @@ def _making(recipe: Recipe, store: Parts, workers: int) -> Generator[_Maker]:
         gc.set_threshold(*thresholds)
 
 
-def _pool_maker(recipe: Recipe, store: Parts, workers: int) -> Iterator[_PoolMaker]:
+def _pool_maker(recipe: Recipe, store: Parts, workers: int) -> Generator[_PoolMaker]:
     _warm_up(recipe)
     context = multiprocessing.get_context("fork")
     with ProcessPoolExecutor(workers, context, _start_worker, (os.getpid(),)) as pool:

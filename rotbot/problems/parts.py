@@ -22,7 +22,7 @@ from rotbot.problems import level_of, seeds
 from rotbot.problems.levels import LEVELS, OUTSIDE, Level
 from rotbot.problems.rows import make_items, make_row
 from rotbot.problems.shards import PART_SCHEMA, Table
-from rotbot.shapes.running import plain_kernels, undisturbed
+from rotbot.shapes.running import onednn, undisturbed
 from rotbot.shapes.work import MODES, Mode
 
 CHUNK, EVAL_CHUNK = 64, 16
@@ -91,7 +91,7 @@ def chunk_items(stream: str) -> int:
 def make_chunk(recipe: Recipe, stream: str, number: int, count: int | None = None) -> Table:
     """Chunk ``number`` of a stream (or its first ``count`` items), as rows with their places."""
     start = number * chunk_items(stream)
-    with undisturbed(), plain_kernels():
+    with undisturbed(), onednn(enabled=False):
         # the rows are gone when the pause of the collector ends, so that it need not look through them
         return _as_table(recipe, [_order(recipe, stream, start + i) for i in range(count or chunk_items(stream))])
 
@@ -172,8 +172,8 @@ class Parts:
 
 
 def write_chunk(path: Path, table: Table) -> None:
-    """Write a chunk's file; it is whole or not there, whenever this process is killed. (It is not waited for until it
-    is on the disk, which takes a fifth of the time of making it.)"""
+    """Write a chunk's file; it is whole or not there, whenever this process is killed. (That it is on the disk is not
+    waited for: it takes a fifth of the time of making it.)"""
     sink = pa.BufferOutputStream()
     options = pa.ipc.IpcWriteOptions(compression="zstd")
     with pa.ipc.new_file(sink, table.schema, options=options) as writer:

@@ -132,6 +132,10 @@ def _traced(seed: int, level: Level) -> Making[tuple[Program, Written, ShapeTrac
 
 
 def _run_and_traced(problem: Problem) -> Making[tuple[ShapeTrace, EagerRun]]:
+    """The trace of a right program and the eager run before it, whose calls need not be made again for the trace.
+
+    Text is parsed and compiled in a stage of its own: what :func:`read` and :func:`compiled` keep is used in the next.
+    """
     yield
     read(problem.code)
     compiled(problem.code)

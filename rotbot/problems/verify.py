@@ -96,9 +96,15 @@ def eager_error_line(problem: Problem, zero_integers: bool = False) -> int | Non
     try:
         run_eagerly(problem, zero_integers)
     except TORCH_ERRORS as error:
-        frames = traceback.walk_tb(error.__traceback__)
-        return next(line for frame, line in frames if frame.f_code.co_filename == GENERATED)
+        return _line_of(error)
     return None
+
+
+def _line_of(error: Exception) -> int:
+    """The line of a generated program that raised ``error``. (Found in a frame of its own: one of those of ``error``
+    would keep them all, and their tensors.)"""
+    frames = traceback.walk_tb(error.__traceback__)
+    return next(line for frame, line in frames if frame.f_code.co_filename == GENERATED)
 
 
 def verify_target(problem: Problem, trace: ShapeTrace, run: EagerRun | None = None) -> None:

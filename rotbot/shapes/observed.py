@@ -2,8 +2,8 @@
 
 A build runs every program on real tensors and traces it, and most calls of the trace would be those of the run once
 more, on tensors of the same sizes, strides and dtypes. :class:`Observing` writes them down as they happen; the trace
-takes the result of a call from there if its own name and arguments for it are the same, and otherwise asks torch
-itself. Names, order, arguments, indices and steps are thus the interpreter's own finding, whatever the run did.
+takes the result of a call from there if its own name and arguments for it are the same, and asks torch itself if not.
+Names, order, arguments, indices and steps are thus the interpreter's own finding, whatever the run did.
 """
 
 from __future__ import annotations
@@ -45,8 +45,7 @@ _TARGETS = _targets()
 
 @dataclass(slots=True)
 class Call:
-    """A call that torch accepted: the names it may have in a trace, and arguments and result with metadata for
-    tensors."""
+    """A call that torch accepted: its names in a trace, and its arguments and result with metadata for tensors."""
 
     targets: tuple[str, ...]
     args: tuple[Any, ...]

@@ -35,9 +35,9 @@ def _trace(code: str, specs: dict[str, ArgSpec], target: str | None, observed: O
         interpreter.run(tree.body)
     except UndefinedName as caught:
         _refuse_missing(caught.name, tree, specs)
-        error = caught
+        error = caught.with_traceback(None)  # it refers to this frame
     except ProgramError as caught:
-        error = caught
+        error = caught.with_traceback(None)
     except (Break, Continue) as stray:
         raise UnsupportedSnippet("break or continue outside of a loop") from stray
     finally:

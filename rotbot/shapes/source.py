@@ -17,7 +17,7 @@ _SURELY_SMALL = 1_000
 """Sources of this length cannot reach the limit on syntax nodes; the evaluator bounds the nesting by itself."""
 
 
-@lru_cache(maxsize=128)
+@lru_cache(maxsize=128)  # a chunk of a build, and some
 def read(code: str) -> ast.Module:
     """Parse ``code`` within the limits. The tree is shared with the next who reads the same code: it is not changed.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import os
 import re
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+import torch
 import yaml
 from datasets import load_dataset
 
@@ -55,6 +57,12 @@ def read(folder: Path) -> dict[Place, list[dict]]:
         for config, splits in CONFIGS.items()
         for split in splits
     }
+
+
+def test_a_build_leaves_torch_and_the_collector_as_they_were(tmp_path):
+    before = torch.backends.mkldnn.enabled, gc.get_threshold(), gc.isenabled()
+    build.build(tmp_path / "out", recipe(rows=20, eval_rows=0), workers=1)
+    assert (torch.backends.mkldnn.enabled, gc.get_threshold(), gc.isenabled()) == before
 
 
 def test_two_workers_write_the_same_bytes_as_one(folder, tmp_path):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from rotbot.errors import UnsupportedSnippet
 from rotbot.problem import Problem
 from rotbot.problems.named import _runs
+from rotbot.shapes.symbolic import trace_specs
 
 
 @pytest.mark.parametrize(
@@ -20,3 +22,12 @@ from rotbot.problems.named import _runs
 def test_a_trace_must_hold_at_every_assignment(code, args, holds):
     problem = Problem(code, args, "y")
     assert _runs(problem, problem.truth()) == holds
+
+
+def test_a_program_that_is_rejected_is_not_worked_out_where_nobody_wants_it():
+    problem = Problem("y = x.view(4, 8)", {"x": ["B", 8]}, "y")
+    specs = dict(problem.specs)
+    assert trace_specs(problem.code, specs, "y").error is not None
+    with pytest.raises(UnsupportedSnippet, match=r"line 1: the program is rejected: .* elements"):
+        trace_specs(problem.code, specs, "y", rejected=False)
+    assert trace_specs("y = x.view(-1, 4)", specs, "y", rejected=False).final == ("2*B", 4)

@@ -12,6 +12,7 @@ from rotbot.shapes import evaluate as evaluating
 from rotbot.shapes.evaluate import evaluate
 from rotbot.shapes.limits import LIMITS
 from rotbot.shapes.metadata import Alias, Fields, ModuleSpec, Rejected, TensorMeta
+from rotbot.shapes.running import is_small
 
 
 def meta(*shape: int, dtype: torch.dtype = torch.float32) -> TensorMeta:
@@ -160,3 +161,9 @@ def test_a_result_is_the_same_from_the_cache() -> None:
     first = evaluate("torch.cat", ([meta(2, 3), meta(4, 3)],), {"dim": 0})
     assert first == meta(6, 3)
     assert evaluate("torch.cat", ([meta(2, 3), meta(4, 3)],), {"dim": 0}) is first
+
+
+def test_attention_layers_are_small_by_the_square_of_their_width() -> None:
+    assert is_small(ModuleSpec("nn.MultiheadAttention", (256, 8), ()))
+    assert not is_small(ModuleSpec("nn.MultiheadAttention", (), (("embed_dim", 257), ("num_heads", 1))))
+    assert not is_small(ModuleSpec("nn.TransformerEncoderLayer", (16, 2), ()))
