@@ -81,15 +81,11 @@ def _evaluate(target: str, args: tuple[Any, ...], kwargs: dict[str, Any], module
         if result.__class__ is not Rejected:
             return result
     tried: Result = None
-    affordable = all([meta.storage_size() <= LIMITS.eager_elements for meta in metas])
-    work = _work(target, args, kwargs, module, metas) if affordable else 0
-    if affordable and not values_may_decide(target, metas):
-        small = work if module is None else cost.module_work(module, args, kwargs, metas)
-        if small <= LIMITS.small_work and is_small(module):
-            tried = _attempt(target, args, kwargs, module, zeros, "cpu")
-            if trusted or tried.__class__ is not Rejected:
-                return tried  # accepted, or rejected on meta tensors and on real ones
-    affordable = affordable and work <= LIMITS.eager_work
+    if _is_tried(target, args, kwargs, module, metas):
+        tried = _attempt(target, args, kwargs, module, zeros, "cpu")
+        if trusted or tried.__class__ is not Rejected:
+            return tried  # accepted, or rejected on meta tensors and on real ones
+    affordable = _is_affordable(metas) and _work(target, args, kwargs, module, metas) <= LIMITS.eager_work
     try:
         result = run(target, args, kwargs, module, meta_tensor, "meta")
     except TORCH_ERRORS as error:
@@ -110,6 +106,31 @@ def _evaluate(target: str, args: tuple[Any, ...], kwargs: dict[str, Any], module
     if target in _SOMETIMES_VALUES:
         return _without_meta(target, args, kwargs, module)
     return _eager_verdict(target, args, kwargs, module, result)
+
+
+def asks_real_tensors(target: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    """Whether :func:`evaluate` takes what real tensors give, if they accept the call (not of a module).
+
+    Raises :class:`~rotbot.errors.LimitExceeded` as that does before any call.
+    """
+    bounds.check(target, args, kwargs, None)
+    metas = tensors_in((args, kwargs))
+    return is_trusted(target, metas) or _is_tried(target, args, kwargs, None, metas)
+
+
+def _is_affordable(metas: list[TensorMeta]) -> bool:
+    return all([meta.storage_size() <= LIMITS.eager_elements for meta in metas])
+
+
+def _is_tried(
+    target: str, args: tuple[Any, ...], kwargs: dict[str, Any], module: ModuleSpec | None, metas: list[TensorMeta]
+) -> bool:
+    """Whether real tensors are asked first: the call is small, and no value can decide a shape."""
+    if not _is_affordable(metas) or _values_may_decide(target, metas):
+        return False
+    if module is None:
+        return cost.work(target, args, kwargs, metas) <= LIMITS.small_work
+    return is_small(module) and cost.module_work(module, args, kwargs, metas) <= LIMITS.small_work
 
 
 def _attempt(
@@ -133,7 +154,7 @@ def _work(
     return cost.parameters(module) * max([meta.numel() for meta in metas], default=1)
 
 
-def values_may_decide(target: str, metas: list[TensorMeta]) -> bool:
+def _values_may_decide(target: str, metas: list[TensorMeta]) -> bool:
     """Whether a shape might depend on what zeros would stand for."""
     if target in _SOMETIMES_VALUES or (metas and target in CREATION):
         return True
@@ -174,7 +195,7 @@ def _without_meta(target: str, args: tuple[Any, ...], kwargs: dict[str, Any], mo
         assert rejection is not None
         return rejection
     agreed = all(shapes_of(other) == shapes_of(results[0]) for other in results[1:])
-    if not agreed or (len(results) == 1 and values_may_decide(target, tensors_in((args, kwargs)))):
+    if not agreed or (len(results) == 1 and _values_may_decide(target, tensors_in((args, kwargs)))):
         raise UnsupportedSnippet(_value_message(target))
     check_size(results[0])
     return results[0]

@@ -15,10 +15,9 @@ from typing import Any
 import torch
 from torch.overrides import TorchFunctionMode
 
-from rotbot.shapes import bounds
 from rotbot.shapes.allowlist import ATTRIBUTES, FUNCTIONS
-from rotbot.shapes.evaluate import check_size, values_may_decide
-from rotbot.shapes.metadata import ATOMS, Result, TensorMeta, tensors_in
+from rotbot.shapes.evaluate import asks_real_tensors, check_size
+from rotbot.shapes.metadata import ATOMS, Result, TensorMeta
 from rotbot.shapes.running import describe
 
 _OPERATORS = {
@@ -97,15 +96,17 @@ class Observed:
         self.next = 0
 
     def result(self, target: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Result:
-        """What the run got for this call, if it made it after the last one taken; None if :func:`evaluate` is to say.
+        """What the run got for this call, if it made it after the last one taken.
 
-        Raises :class:`~rotbot.errors.LimitExceeded` where that does.
+        None where it did not, and where :func:`evaluate` would not go by what real tensors give: a trace must be the
+        same without a run. Raises :class:`~rotbot.errors.LimitExceeded` where that does.
         """
         for index in range(self.next, len(self.calls)):
             call = self.calls[index]
             if target in call.targets and call.args == args and call.kwargs == kwargs:
                 self.next = index + 1
-                bounds.check(target, args, kwargs, None)
+                if not asks_real_tensors(target, args, kwargs):
+                    return None
                 check_size(call.result)
-                return None if values_may_decide(target, tensors_in((args, kwargs))) else call.result
+                return call.result
         return None

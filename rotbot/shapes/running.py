@@ -75,12 +75,10 @@ def onednn(enabled: bool) -> Generator[None]:
     It compiles a kernel for every new shape, which takes ten times as long as running a small convolution without it;
     large ones are faster with it and take a fraction of the memory.
     """
-    before = torch.backends.mkldnn.enabled
-    torch.backends.mkldnn.enabled = enabled
-    try:
-        yield
-    finally:
-        torch.backends.mkldnn.enabled = before
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of a setting for other devices, which is set with this one
+        with torch.backends.mkldnn.flags(enabled=enabled):
+            yield
 
 
 def meta_tensor(meta: TensorMeta) -> torch.Tensor:

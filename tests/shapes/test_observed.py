@@ -7,7 +7,7 @@ import gc
 import pytest
 
 from rotbot import Problem
-from rotbot.errors import LimitExceeded
+from rotbot.errors import LimitExceeded, UnsupportedSnippet
 from rotbot.problems import LEVELS, seeds
 from rotbot.problems.rows import make_item
 from rotbot.problems.verify import EagerRun, eager_run
@@ -83,3 +83,12 @@ def test_a_rejected_program_leaves_no_cycles() -> None:
         assert not [found for found in gc.get_objects() if isinstance(found, Recorder)]
     finally:
         gc.enable()
+
+
+def test_what_is_refused_without_a_run_is_refused_with_one() -> None:
+    problem = Problem("y = x.cov()", {"x": [2, 40_000]}, "y")
+    run = eager_run(problem)
+    assert run.shapes["y"] == (2, 2)
+    for calls in ([], run.calls):
+        with pytest.raises(UnsupportedSnippet, match="torch can run cov on real values only"):
+            traced(problem, EagerRun({}, calls))
