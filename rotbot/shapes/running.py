@@ -75,10 +75,12 @@ def onednn(enabled: bool) -> Generator[None]:
     It compiles a kernel for every new shape, which takes ten times as long as running a small convolution without it;
     large ones are faster with it and take a fraction of the memory.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of a setting for other devices, which is set with this one
-        with torch.backends.mkldnn.flags(enabled=enabled):
-            yield
+    mkldnn = torch.backends.mkldnn  # its property cannot be set once torch.testing has been imported
+    before, *_ = mkldnn.set_flags(enabled, _fp32_precision=None)
+    try:
+        yield
+    finally:
+        mkldnn.set_flags(before, _fp32_precision=None)
 
 
 def meta_tensor(meta: TensorMeta) -> torch.Tensor:

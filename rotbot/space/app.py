@@ -87,7 +87,7 @@ def build(models: tuple[str, ...] = ("embedded",), service: Service | None = Non
         async def truth(*form: Any) -> tuple[str, ...]:
             return await _truth(asked(*form))
 
-        async def left(known: str, *form: Any) -> Any:  # what is pasted is no key's input; what is the same stays
+        async def changed(known: str, *form: Any) -> Any:  # what is the same stays, an answer beside it too
             filled = asked(*form)
             return [gr.skip()] * len(truth_outputs) if known == to_query(filled) else await _truth(filled)
 
@@ -128,11 +128,13 @@ def build(models: tuple[str, ...] = ("embedded",), service: Service | None = Non
             answer, [code, target, names, model, tokens, temperature, *rows], [note, steps, judged, written],
             concurrency_limit=None, **_PRIVATE,
         )  # fmt: skip
-        typed: dict[str, Any] = {**seen, "cancels": [begun, ran]}  # an answer to what stands there no more is of no use
-        code.input(fields, [code, names, target, *rows], filling, **typed).then(truth, form, truth_outputs, **_PRIVATE)
-        for box in (target, *rows):
-            box.input(truth, form, truth_outputs, **typed)
-            box.blur(left, [query, *form], truth_outputs, **seen)
+        known: list[Any] = [query, *form]
+        typed = [box.input for box in (code, target, *rows)]  # an answer to what stands there no more is of no use
+        gr.on(typed, None, cancels=[begun, ran], trigger_mode="multiple", **_PRIVATE)
+        filled = code.input(fields, [code, names, target, *rows], filling, **seen)
+        filled.then(changed, known, truth_outputs, **_PRIVATE)
+        for box in (target, *rows):  # what comes late, after a run has begun, finds its truth shown already
+            gr.on([box.input, box.blur], changed, known, truth_outputs, **seen)
         gr.on([model.input, model.blur], extras, form, [query, local], **seen)
         run.click(None, js=_SHOW_ANSWER, **_PRIVATE)  # on a phone it is below the form
         stop.click(None, cancels=[begun, ran], js=_MARK_STOPPED, **_PRIVATE).then(
