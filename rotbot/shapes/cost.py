@@ -55,7 +55,7 @@ _TIMES_LITERALS = frozenset(
 )
 """Operations that touch or make at most the product of their literals as many elements as they are given."""
 
-_PRODUCTS = frozenset("matmul bmm mm mv dot vdot inner linear imatmul scaled_dot_product_attention".split())
+_PRODUCTS = frozenset("matmul bmm mm mv dot vdot inner linear imatmul".split())
 """Operations that contract the last dimension of their first operand with the second."""
 
 _ADDED_PRODUCTS = frozenset("addmm addmv baddbmm addbmm addr".split())
@@ -63,6 +63,9 @@ _ADDED_PRODUCTS = frozenset("addmm addmv baddbmm addbmm addr".split())
 
 _COMBINATION = 32
 """Elements that ``combinations`` touches for each of its candidates: a mask, their indices, and what they select."""
+
+_SCORE = 4
+"""Elements that attention makes for each pair of a query and a key: their score, and what softmax makes of it."""
 
 _CHEAP_PRODUCT = 16
 """Multiplications of a matrix product that take as long as touching one element."""
@@ -91,6 +94,9 @@ def work(target: str, args: tuple[Any, ...], kwargs: dict[str, Any], metas: list
         return sizes[0]
     if name in _PRODUCTS and len(metas) > 1:
         return math.prod(sizes[:2]) // (_CHEAP_PRODUCT * _last(metas[0].shape))
+    if name == "scaled_dot_product_attention" and len(metas) > 1:
+        pairs = math.prod(sizes[:2]) // _last(metas[0].shape)
+        return max(pairs // _CHEAP_PRODUCT, pairs // _last(metas[0].shape) * _SCORE)
     if name == "embedding" and len(metas) > 1:
         return max(sizes[0] * _last(metas[1].shape), sizes[1] * _last(metas[0].shape), *sizes)
     if name in _ADDED_PRODUCTS and len(metas) > 2:

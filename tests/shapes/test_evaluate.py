@@ -137,6 +137,13 @@ def test_large_results_are_not_allocated() -> None:
     assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024 < 300  # MB
 
 
+def test_scores_of_attention_are_not_allocated_for_a_small_result() -> None:
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    query = meta(3, 20_000, 2)
+    assert evaluate("torch.nn.functional.scaled_dot_product_attention", (query, query, query), {}).shape == query.shape
+    assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024 < 300  # MB; the scores are 4,800
+
+
 def test_results_beyond_the_limits_are_refused() -> None:
     with pytest.raises(LimitExceeded, match="elements of one tensor"):
         evaluate("Tensor.expand", (meta(1), LIMITS.elements + 1), {})
