@@ -137,9 +137,9 @@ def build(models: tuple[str, ...] = ("embedded",), service: Service | None = Non
             gr.on([box.input, box.blur], changed, known, truth_outputs, **seen)
         gr.on([model.input, model.blur], extras, form, [query, local], **seen)
         run.click(None, js=_SHOW_ANSWER, **_PRIVATE)  # on a phone it is below the form
-        stop.click(None, cancels=[begun, ran], js=_MARK_STOPPED, **_PRIVATE).then(
-            lambda: views.status("Stopped."), None, note, **_PRIVATE
-        )
+        stopped = stop.click(None, cancels=[begun, ran], **_PRIVATE)
+        stopped = stopped.then(lambda: views.status("Stopped."), None, note, **_PRIVATE)
+        stopped.then(None, js=_MARK_STOPPED, **_PRIVATE)  # when all that was under way has come
         for button, example in chosen:
             button.click(
                 lambda example=example: example_fields(example), None, [code, *filling], cancels=[begun, ran],
