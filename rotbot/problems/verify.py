@@ -1,6 +1,8 @@
-"""Three independent witnesses for every problem: the composer's rules, the tracer, and eager torch on real tensors.
+"""Three witnesses for every problem: the composer's rules, the tracer, and eager torch on real tensors.
 
-They must agree. A disagreement is a fault of ours and stops everything: dropping the row would hide it.
+What a call returns the tracer takes from the eager run where it makes the same call (:mod:`rotbot.shapes.observed`): of
+these two, what they must agree on is the program's flow. ``rotbot check`` lets both ask torch on their own. All must
+agree. A disagreement is a fault of ours and stops everything: dropping the row would hide it.
 """
 
 from __future__ import annotations
