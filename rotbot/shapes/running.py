@@ -75,12 +75,12 @@ def onednn(enabled: bool) -> Generator[None]:
     It compiles a kernel for every new shape, which takes ten times as long as running a small convolution without it;
     large ones are faster with it and take a fraction of the memory.
     """
-    mkldnn = torch.backends.mkldnn  # its property cannot be set once torch.testing has been imported
-    before, *_ = mkldnn.set_flags(enabled, _fp32_precision=None)
+    before = torch._C._get_mkldnn_enabled()  # the property in torch.backends is frozen once torch.testing is imported
+    torch._C._set_mkldnn_enabled(enabled)
     try:
         yield
     finally:
-        mkldnn.set_flags(before, _fp32_precision=None)
+        torch._C._set_mkldnn_enabled(before)
 
 
 def meta_tensor(meta: TensorMeta) -> torch.Tensor:
