@@ -218,7 +218,7 @@ async def _answer(
     except RotbotError as error:
         yield _refusal(error), gr.skip(), "", ""
         return
-    text = ""
+    text: str | None = None  # until it writes
     async for event in streamed(service, problem, model, sampling):
         match event:
             case Waiting(place):
@@ -233,8 +233,8 @@ async def _answer(
                     views.raw(text),
                 )
             case Stopped(reason):
-                steps = _partly(trace, text, stopped=True) if text else gr.skip()
-                yield views.status(reason, "bad"), steps, "", views.raw(text)
+                steps = gr.skip() if text is None else _partly(trace, text, stopped=True)
+                yield views.status(reason, "bad"), steps, "", views.raw(text or "")
             case Done(completion, engine):
                 judged = compare(trace, completion.text)
                 verdict = views.verdict(judged, completion, engine)
