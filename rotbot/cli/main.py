@@ -49,23 +49,27 @@ def _root(
     pass
 
 
-app.command(cls=Command)(trace)
-app.command(cls=Command)(predict)
-app.command(cls=Command)(chat)
-app.command(cls=Command)(demo)
-app.command("eval", cls=Command)(evaluate)
-app.command(cls=Command)(generate)
-app.command(cls=Command)(check)
-app.command(cls=Command)(sft)
-app.command(cls=Command)(grpo)
-app.command(cls=Command)(score)
-app.command(cls=Command)(push_dataset)
-app.command(cls=Command)(pull_dataset)
-app.command(cls=Command)(push_model)
-app.command(cls=Command)(pull_model)
-app.command(cls=Command)(push_space)
-app.command(cls=Command)(space)
-app.command(cls=Command)(doctor)
+_COMMANDS = {
+    "trace": trace,
+    "predict": predict,
+    "chat": chat,
+    "demo": demo,
+    "eval": evaluate,
+    "generate": generate,
+    "check": check,
+    "sft": sft,
+    "grpo": grpo,
+    "score": score,
+    "push-dataset": push_dataset,
+    "pull-dataset": pull_dataset,
+    "push-model": push_model,
+    "pull-model": pull_model,
+    "push-space": push_space,
+    "space": space,
+    "doctor": doctor,
+}
+for _name, _function in _COMMANDS.items():
+    app.command(_name, cls=Command)(_function)
 
 
 def main() -> None:
