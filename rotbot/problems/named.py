@@ -20,6 +20,7 @@ from rotbot.shapes.arguments import ArgLike, ArgSpec
 from rotbot.shapes.observed import Observed
 from rotbot.shapes.program import trace_program
 from rotbot.shapes.running import onednn
+from rotbot.shapes.source import read_again
 from rotbot.shapes.symbolic import trace_specs
 from rotbot.shapes.trace import Dim, Shape, ShapeTrace
 
@@ -76,7 +77,7 @@ def _runs_at(problem: Problem, truth: ShapeTrace, values: Mapping[str, int]) -> 
         run = eager_run(there)
     if run.error is not None:
         return False
-    traced = trace_program(there.code, dict(there.specs), there.target, Observed(run.calls))
+    traced = trace_program(there.code, dict(there.specs), there.target, Observed(run.calls), reading=read_again)
     same = [(s.inputs, s.outputs) for s in traced.steps] == [(s.inputs, s.outputs) for s in claimed.steps]
     return same and run.shapes[there.target] == claimed.final
 

@@ -26,7 +26,7 @@ from rotbot.problems.writer import Written, draw_style, write
 from rotbot.shapes.arguments import ArgSpec
 from rotbot.shapes.observed import Observed
 from rotbot.shapes.program import trace_program
-from rotbot.shapes.source import read
+from rotbot.shapes.source import read_again
 from rotbot.shapes.text import as_completion
 from rotbot.shapes.trace import ShapeTrace
 from rotbot.shapes.work import Mode, with_work
@@ -134,15 +134,16 @@ def _traced(seed: int, level: Level) -> Making[tuple[Program, Written, ShapeTrac
 def _run_and_traced(problem: Problem) -> Making[tuple[ShapeTrace, EagerRun]]:
     """The trace of a right program and the eager run before it, whose calls need not be made again for the trace.
 
-    Text is parsed and compiled in a stage of its own: what :func:`read` and :func:`compiled` keep is used in the next.
+    Text is parsed and compiled in a stage of its own: what :func:`read_again` and :func:`compiled` keep is used in the
+    next.
     """
     yield
-    read(problem.code)
+    read_again(problem.code)
     compiled(problem.code)
     yield
     run = eager_run(problem)
     yield
-    truth = trace_program(problem.code, dict(problem.specs), problem.target, Observed(run.calls))
+    truth = trace_program(problem.code, dict(problem.specs), problem.target, Observed(run.calls), reading=read_again)
     yield
     return truth, run
 

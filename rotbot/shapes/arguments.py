@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from keyword import iskeyword
+from typing import cast
 
 from rotbot.errors import InputError
 from rotbot.shapes.symbols_text import canonical
@@ -30,15 +31,14 @@ class ArgSpec:
     @property
     def symbolic(self) -> bool:
         """Whether a dimension is an expression."""
-        return any(isinstance(dim, str) for dim in self.shape)
+        return str in set(map(type, self.shape))
 
     @property
     def sizes(self) -> tuple[int, ...]:
         """The shape as numbers. Raises :class:`InputError` if a dimension is an expression."""
-        sizes = tuple([dim for dim in self.shape if isinstance(dim, int)])
-        if len(sizes) != len(self.shape):
+        if self.symbolic:
             raise InputError(f"expected numbers for all dimensions, got [{', '.join(map(str, self.shape))}]")
-        return sizes
+        return cast("tuple[int, ...]", self.shape)
 
     def plain(self) -> list[Dim] | str:
         """The form a user writes: a list of dimensions for float32, else the text form (``'3,5:int64'``)."""
@@ -54,7 +54,9 @@ ArgLike = Sequence[int] | Sequence[Dim] | str | ArgSpec
 def parse_arg(value: ArgLike, name: str = "argument") -> ArgSpec:
     """Read one argument. Raises :class:`InputError` that names ``name`` and says what was expected and what came."""
     dims: Sequence[object]
-    if isinstance(value, ArgSpec):
+    if type(value) is list or type(value) is tuple:
+        dims, dtype = value, DEFAULT_DTYPE
+    elif isinstance(value, ArgSpec):
         dims, dtype = value.shape, value.dtype
     elif isinstance(value, str):
         dims_text, colon, dtype = value.partition(":")
@@ -70,6 +72,9 @@ def parse_arg(value: ArgLike, name: str = "argument") -> ArgSpec:
         raise InputError(f"{name}: expected at most {MAX_RANK} dimensions, got {len(dims)}")
     shape: list[Dim] = []
     for given in dims:
+        if type(given) is int and 0 <= given <= MAX_DIM:
+            shape.append(given)
+            continue
         dim = canonical(given) if isinstance(given, str) else None
         if isinstance(dim, str):
             shape.append(dim)

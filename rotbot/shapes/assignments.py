@@ -14,7 +14,7 @@ from math import lcm
 from random import Random
 
 from rotbot.shapes.arguments import ArgSpec
-from rotbot.shapes.source import read
+from rotbot.shapes.source import read_again
 from rotbot.shapes.symbols_text import parse
 
 _MULTIPLES = (5, 3, 7, 4, 6, 8)
@@ -78,7 +78,9 @@ def plans(code: str, specs: Mapping[str, ArgSpec], names: tuple[str, ...]) -> It
 
     Raises what :func:`rotbot.shapes.source.read` raises.
     """
-    literals = {abs(n.value) for n in ast.walk(read(code)) if isinstance(n, ast.Constant) and type(n.value) is int}
+    literals = {
+        abs(n.value) for n in ast.walk(read_again(code)) if isinstance(n, ast.Constant) and type(n.value) is int
+    }
     dims = {dim for spec in specs.values() for dim in spec.shape if isinstance(dim, int)}
     taken = frozenset(literals | dims)
     rank = max(3, len(names), *[_degree(spec) + 1 for spec in specs.values()])

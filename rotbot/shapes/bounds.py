@@ -31,6 +31,8 @@ _MAX_FEATURES = 4096
 _MANY_OPERANDS = frozenset("einsum block_diag cartesian_prod broadcast_tensors meshgrid multi_dot chain_matmul".split())
 _MAX_OPERANDS = 64
 
+_CHECKED = frozenset((*_SPLITS, *_LOOPS, "bilinear", *_MANY_OPERANDS))
+
 _LAYERED: dict[str, int] = {
     "LSTM": 2, "GRU": 2, "RNN": 2, "Transformer": 2, "TransformerEncoder": 1, "TransformerDecoder": 1,
     "TransformerEncoderLayer": 0, "TransformerDecoderLayer": 0,
@@ -45,9 +47,12 @@ def check(target: str, args: tuple[Any, ...], kwargs: dict[str, Any], module: Mo
         _check_module(module)
         return
     name = target.rpartition(".")[2]
-    for refused in ("device", "out"):
-        if refused in kwargs:
-            raise UnsupportedSnippet(f"{name}: the argument {refused}= is not supported")
+    if kwargs:
+        for refused in ("device", "out"):
+            if refused in kwargs:
+                raise UnsupportedSnippet(f"{name}: the argument {refused}= is not supported")
+    if name not in _CHECKED:
+        return
     if name in _SPLITS:
         _check_split(name, args, kwargs)
     elif name in _LOOPS:

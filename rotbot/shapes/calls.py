@@ -59,6 +59,12 @@ _LEAST_DIMS: dict[str, int] = dict.fromkeys(
     "xavier_uniform_ xavier_normal_ kaiming_uniform_ kaiming_normal_ orthogonal_ sparse_".split(), 2
 )
 """Dimensions that functions of ``nn.init`` ask for."""
+_QUERIES = frozenset(
+    "size dim ndimension numel nelement stride element_size get_device is_floating_point is_complex is_contiguous "
+    "is_signed".split()
+)
+"""Methods of a tensor that answer from metadata."""
+_SOMETIMES_VALUES = frozenset("where repeat_interleave one_hot tensor_split".split())
 _DEVICE_METHODS = frozenset("to cuda cpu new_zeros new_ones new_empty new_empty_strided new_full new_tensor".split())
 
 
@@ -75,6 +81,15 @@ def _operation(
 ) -> Any:
     target = operation.target
     name = target.rpartition(".")[2]
+    if kwargs:
+        _check_keywords(interpreter, name, kwargs, node)
+    refuse_value_dependent(name, args, kwargs, node)
+    refuse_foreign(interpreter.recorder, (*args, *kwargs.values()) if kwargs else args, name, node)
+    return interpreter.recorder.call(target, tuple(args), kwargs, span_of(node))
+
+
+def _check_keywords(interpreter: Interpreter, name: str, kwargs: dict[str, Any], node: ast.Call) -> None:
+    """Refuse what no call may be given, and take out what changes no shape."""
     if "out" in kwargs:
         raise UnsafeSnippet(f"{name}: the argument out= is not allowed", node.lineno)
     if "device" in kwargs:
@@ -82,9 +97,6 @@ def _operation(
     for ignored in ("pin_memory", "generator"):
         if kwargs.pop(ignored, None):
             raise UnsafeSnippet(f"{name}: the argument {ignored}= is not allowed", node.lineno)
-    refuse_value_dependent(name, args, kwargs, node)
-    refuse_foreign(interpreter.recorder, (*args, *kwargs.values()), name, node)
-    return interpreter.recorder.call(target, tuple(args), kwargs, span_of(node))
 
 
 def _method(interpreter: Interpreter, method: Method, args: list[Any], kwargs: dict[str, Any], node: ast.Call) -> Any:
@@ -107,6 +119,8 @@ def _method(interpreter: Interpreter, method: Method, args: list[Any], kwargs: d
 
 def refuse_value_dependent(name: str, args: list[Any], kwargs: dict[str, Any], node: ast.Call) -> None:
     """Raise where the result's shape depends on what values the tensors hold, naming the operation and why."""
+    if name not in allowlist.VALUE_DEPENDENT and name not in _SOMETIMES_VALUES:
+        return
     why = allowlist.VALUE_DEPENDENT.get(name)
     if name == "where" and len(args) + len(kwargs) == 1:
         why = "the number of nonzero elements"
@@ -126,9 +140,7 @@ def refuse_value_dependent(name: str, args: list[Any], kwargs: dict[str, Any], n
 def _tensor_method(
     interpreter: Interpreter, owner: Traced, name: str, args: list[Any], kwargs: dict[str, Any], node: ast.Call
 ) -> Any:
-    if name in ("size", "dim", "ndimension", "numel", "nelement", "stride", "element_size", "get_device") or (
-        name.startswith("is_") and name in ("is_floating_point", "is_complex", "is_contiguous", "is_signed")
-    ):
+    if name in _QUERIES:
         return _query(interpreter, owner, name, args, kwargs, node)
     if name == "backward":
         return _backward(interpreter, owner, args, kwargs, node)
@@ -154,7 +166,7 @@ def _tensor_method(
         raise UnsafeSnippet(
             f"{name}: the argument {'out' if 'out' in kwargs else 'generator'}= is not allowed", node.lineno
         )
-    refuse_foreign(interpreter.recorder, (*args, *kwargs.values()), name, node)
+    refuse_foreign(interpreter.recorder, (*args, *kwargs.values()) if kwargs else args, name, node)
     return interpreter.recorder.call(f"Tensor.{name}", (owner, *args), kwargs, span_of(node), "call_method")
 
 

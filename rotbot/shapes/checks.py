@@ -36,9 +36,13 @@ def foreign_in(value: Any) -> Any:
     kind_of = value.__class__
     if kind_of is Traced or kind_of in _PLAIN_KINDS:
         return None
-    if isinstance(value, (tuple, list)):
-        return next((found for item in value if (found := foreign_in(item)) is not None), None)
-    return value
+    if not isinstance(value, (tuple, list)):
+        return value
+    for item in value:
+        kind_of = item.__class__
+        if kind_of is not Traced and kind_of not in _PLAIN_KINDS and (found := foreign_in(item)) is not None:
+            return found
+    return None
 
 
 def refuse_foreign(recorder: Recorder, value: Any, name: str, node: ast.Call) -> None:

@@ -136,6 +136,8 @@ def _broadcast_size(metas: list[TensorMeta]) -> int:
     """The elements of the tensors broadcast together, or of all of them where that is more."""
     if len(metas) == 1:
         return metas[0].numel()
+    if len(metas) == 2 and metas[0].shape == metas[1].shape:
+        return 2 * metas[0].numel()
     total = 0
     largest: list[int] = []
     for meta in metas:

@@ -19,6 +19,7 @@ which any other can: a tensor of one element that is read as a number.
 from __future__ import annotations
 
 from collections import OrderedDict
+from math import prod
 from typing import Any
 
 import torch
@@ -56,7 +57,7 @@ def evaluate(target: str, args: tuple[Any, ...], kwargs: dict[str, Any], module:
     :class:`~rotbot.errors.UnsupportedSnippet` where the result's shape depends on values, and
     :class:`~rotbot.errors.LimitExceeded` where it would be too large.
     """
-    key = (target, freeze(args), freeze(kwargs), freeze(module))
+    key = (target, freeze(args), freeze(kwargs) if kwargs else (), None if module is None else freeze(module))
     found = _cache.get(key)
     if found is not None:
         return found
@@ -69,12 +70,13 @@ def evaluate(target: str, args: tuple[Any, ...], kwargs: dict[str, Any], module:
 
 def _evaluate(target: str, args: tuple[Any, ...], kwargs: dict[str, Any], module: ModuleSpec | None) -> Result:
     bounds.check(target, args, kwargs, module)
-    module = recurrent.lower(module)
-    short = None if module is None else recurrent.shorten(module, args, kwargs)
-    if short is not None:
-        args, kwargs, time, length = short
-        return recurrent.lengthen(_evaluate(target, args, kwargs, module), time, length)
-    metas = tensors_in((args, kwargs))
+    if module is not None:
+        module = recurrent.lower(module)
+        short = recurrent.shorten(module, args, kwargs)
+        if short is not None:
+            args, kwargs, time, length = short
+            return recurrent.lengthen(_evaluate(target, args, kwargs, module), time, length)
+    metas = tensors_in((args, kwargs) if kwargs else args)
     trusted = module is None and is_trusted(target, metas)
     if trusted:
         result = _attempt(target, args, kwargs, None, meta_tensor, "meta")
@@ -119,7 +121,10 @@ def asks_real_tensors(target: str, args: tuple[Any, ...], kwargs: dict[str, Any]
 
 
 def _is_affordable(metas: list[TensorMeta]) -> bool:
-    return all([meta.storage_size() <= LIMITS.eager_elements for meta in metas])
+    for meta in metas:
+        if meta.storage_size() > LIMITS.eager_elements:
+            return False
+    return True
 
 
 def _is_tried(
@@ -159,9 +164,13 @@ def _values_may_decide(target: str, metas: list[TensorMeta]) -> bool:
     if target in _SOMETIMES_VALUES or (metas and target in CREATION):
         return True
     for meta in metas[1:]:
-        if not (meta.dtype.is_floating_point or meta.dtype.is_complex) and meta.numel() == 1:
+        if meta.dtype is not torch.float32 and not _has_fractions(meta.dtype) and meta.numel() == 1:
             return True
     return False
+
+
+def _has_fractions(dtype: torch.dtype) -> bool:
+    return dtype.is_floating_point or dtype.is_complex
 
 
 def _eager_verdict(
@@ -207,6 +216,8 @@ def _small(result: Result) -> bool:
 
 def check_size(result: Result) -> None:
     """Raise :class:`~rotbot.errors.LimitExceeded` when a result has too many dimensions, elements or tensors."""
+    if result.__class__ is TensorMeta and len(result.shape) <= LIMITS.rank and prod(result.shape) <= LIMITS.elements:
+        return
     found = leaves(result)
     if len(found) > LIMITS.fan_out:
         exceed("tensors returned by one operation", LIMITS.fan_out, len(found))

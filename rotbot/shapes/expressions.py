@@ -6,7 +6,7 @@ import ast
 import builtins
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NoReturn
 
 from rotbot.errors import SnippetError, UnsafeSnippet, UnsupportedSnippet
 from rotbot.shapes import allowlist, python_values
@@ -47,27 +47,31 @@ class Expressions:
 
     def value(self, node: ast.expr) -> Any:
         """The value of an expression. Raises :class:`ProgramError` where the program is wrong."""
-        self.count(node)
         handler = _HANDLERS.get(node.__class__)
         if handler is None:
             name = type(node).__name__
             raise UnsupportedSnippet(f"{_CONSTRUCTS.get(name, name)} is not supported in a shape program", node.lineno)
-        self._enter(node)
+        self._count += 1
+        self.nesting += 1
+        if self._count > LIMITS.evaluations or self.nesting > LIMITS.ast_depth:
+            self._exceed(node)
         result = handler(self, node)
         self.nesting -= 1
         if self.recorder.changes and isinstance(result, (list, dict, Module)):
             self.recorder.held(result)
         return result
 
-    def _enter(self, node: ast.expr) -> None:
-        self.nesting += 1
+    def _exceed(self, node: ast.expr) -> NoReturn:
         if self.nesting > LIMITS.ast_depth:
             exceed("levels of nesting", LIMITS.ast_depth, self.nesting, node.lineno)
+        exceed("expressions evaluated", LIMITS.evaluations, self._count, node.lineno)
 
     @contextmanager
     def deeper(self, node: ast.expr) -> Generator[None]:
         """One level of nesting that no syntax shows."""
-        self._enter(node)
+        self.nesting += 1
+        if self.nesting > LIMITS.ast_depth:
+            self._exceed(node)
         yield
         self.nesting -= 1
 
@@ -75,21 +79,24 @@ class Expressions:
         """One more evaluation. Raises :class:`~rotbot.errors.LimitExceeded` when there were too many."""
         self._count += 1
         if self._count > LIMITS.evaluations:
-            exceed("expressions evaluated", LIMITS.evaluations, self._count, node.lineno)
+            self._exceed(node)
 
     # --- leaves ---
 
     def _constant(self, node: ast.Constant) -> Any:
-        if isinstance(node.value, bytes):
+        value: Any = node.value
+        if value.__class__ is int and value <= _SURELY_BOUNDED:
+            return value
+        if isinstance(value, bytes):
             raise UnsupportedSnippet("bytes are not supported", node.lineno)
-        return bounded(node.value)
+        return bounded(value)
 
     def _name(self, node: ast.Name) -> Any:
         name = node.id
-        scope = self.scope.find(name)
+        scope = self.scope if name in self.scope.values else self.scope.find(name)
         if scope is not None:
-            for read in scope.reads.get(name, ()):
-                self.recorder.reads[read] = None
+            if name in scope.reads:
+                self.recorder.reads.update(dict.fromkeys(scope.reads[name]))
             return scope.values[name]
         if name in allowlist.NAMES:
             return Namespace(allowlist.NAMES[name])
@@ -279,7 +286,7 @@ class Expressions:
 
     def _call(self, node: ast.Call) -> Any:
         function = self.value(node.func)
-        if isinstance(function, Builtin) and function.name == "print":
+        if function.__class__ is Builtin and function.name == "print":
             return None
         args: list[Any] = []
         for argument in node.args:
@@ -290,12 +297,16 @@ class Expressions:
         kwargs: dict[str, Any] = {}
         for keyword in node.keywords:
             value = self.value(keyword.value)
+            if keyword.arg is not None and keyword.arg not in kwargs:
+                kwargs[keyword.arg] = value
+                continue
             for name, each in self._keywords(keyword, value).items():
                 if name in kwargs:
                     reason = f"got multiple values for keyword argument {name!r}"
                     raise self.recorder.failure("call", value, reason, span_of(node))
                 kwargs[name] = each
-        bounded(kwargs)
+        if kwargs:
+            bounded(kwargs)
         try:
             return self._call_value(function, args, kwargs, node)
         except SnippetError as error:
@@ -322,6 +333,8 @@ class Expressions:
         return {argument.arg: self.value(default) for argument, default in pairs}
 
 
+_SURELY_BOUNDED = 2**31
+"""Integers up to this are within every limit (a literal is never negative)."""
 _PYTHON_BUILTINS = frozenset(dir(builtins))
 _DANGEROUS = frozenset(
     "eval exec compile open input breakpoint getattr setattr delattr vars globals locals dir type object super "

@@ -44,6 +44,8 @@ class TensorMeta:
 
     def storage_size(self) -> int:
         """Elements of the smallest storage that holds the tensor."""
+        if self.is_contiguous():
+            return math.prod(self.shape)
         return 0 if 0 in self.shape else 1 + sum(map(mul, self.shape, self.stride)) - sum(self.stride)
 
 
@@ -106,7 +108,10 @@ def _collect(value: Any, found: list[TensorMeta]) -> None:
         found.append(value)
     elif kind is tuple or kind is list:
         for item in value:
-            if item.__class__ not in ATOMS:
+            kind = item.__class__
+            if kind is TensorMeta:
+                found.append(item)
+            elif kind not in ATOMS:
                 _collect(item, found)
     elif kind is dict:
         for item in value.values():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable
 from typing import Any
 
 from rotbot.errors import InputError, UnsupportedSnippet
@@ -19,15 +20,22 @@ from rotbot.shapes.values import Traced
 
 
 def trace_program(
-    code: str, specs: dict[str, ArgSpec], target: str | None, observed: Observed | None = None
+    code: str,
+    specs: dict[str, ArgSpec],
+    target: str | None,
+    observed: Observed | None = None,
+    *,
+    reading: Callable[[str], ast.Module] = read,
 ) -> ShapeTrace:
-    """Interpret ``code`` in this process, with what an eager run of it has ``observed``; see :func:`rotbot.trace`."""
+    """Interpret ``code`` in this process, with what an eager run of it has ``observed``; see :func:`rotbot.trace`.
+
+    Who traces the same code again passes ``read_again`` for ``reading``.
+    """
     with undisturbed():
-        return _trace(code, specs, target, observed)
+        return _trace(reading(code), specs, target, observed)
 
 
-def _trace(code: str, specs: dict[str, ArgSpec], target: str | None, observed: Observed | None) -> ShapeTrace:
-    tree = read(code)
+def _trace(tree: ast.Module, specs: dict[str, ArgSpec], target: str | None, observed: Observed | None) -> ShapeTrace:
     interpreter = Interpreter(specs, observed)
     recorder = interpreter.recorder
     error: ProgramError | None = None

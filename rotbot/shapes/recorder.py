@@ -73,25 +73,33 @@ class Recorder:
         module: ModuleSpec | None = None,
     ) -> Any:
         """Run one operation on traced values; record it if it returns tensors. Raises :class:`ProgramError`."""
-        result = self._ask(target, unwrap(args), unwrap(kwargs) if kwargs else {}, module)
+        tensors: list[Traced] = []
+        given, refs = _opened(args, tensors)
+        named: dict[str, Any] = {}
+        named_refs: tuple[tuple[str, Any], ...] = ()
+        if kwargs:
+            values, opened = _opened(tuple(kwargs.values()), tensors)
+            named, named_refs = dict(zip(kwargs, values, strict=True)), tuple(zip(kwargs, opened, strict=True))
+        if self.observed is None or module is not None:
+            result = evaluate(target, given, named, module)
+        else:
+            result = self._ask(target, given, named)
         if result.__class__ is Rejected:
             self.reject(target, args, kwargs, result.message, span, module)
-        found = leaves(result)
+        single = result.__class__ is TensorMeta
+        found = [((), result)] if single else leaves(result)
         if not found:
             return result
-        tensors = traced_in((args, kwargs))
-        node = self._add_node(kind, target, args, kwargs, found, span, module, tensors)
-        inputs, outputs = tuple([t.meta.shape for t in tensors]), tuple([meta.shape for _, meta in found])
-        self._add_step(op_text(target, args, kwargs, module), inputs, outputs, span, node)
-        return _wrap(result, (), node, tensors, is_in_place(target))
+        node = self._add_node(kind, target, refs, named_refs, found, span, tensors, module)
+        inputs = tuple([tensor.meta.shape for tensor in tensors])
+        text = clean(op_text(target, args, kwargs, module))
+        self.steps.append(Step(text, inputs, self.nodes[node].shapes, (), None, span, None, node))
+        return Traced(result, node) if single else _wrap(result, (), node, tensors, target)
 
-    def _ask(self, target: str, args: tuple[Any, ...], kwargs: dict[str, Any], module: ModuleSpec | None) -> Result:
+    def _ask(self, target: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Result:
         """What torch makes of a call: from the eager run of this program if there is one, else it is asked."""
-        if self.observed is not None and module is None:
-            result = self.observed.result(target, args, kwargs)
-            if result is not None:
-                return result
-        return evaluate(target, args, kwargs, module)
+        result = None if self.observed is None else self.observed.result(target, args, kwargs)
+        return evaluate(target, args, kwargs) if result is None else result
 
     def reject(
         self,
@@ -127,13 +135,13 @@ class Recorder:
                 raise ProgramError(primitive.op, inputs, primitive.reason, span, self._sources((owner, index)))
             self._add_step(primitive.op, inputs, (primitive.shape,), span, node)
             shape = primitive.shape
-        result = self._ask("operator.getitem", (owner.meta, unwrap(index)), {}, None)
+        result = self._ask("operator.getitem", (owner.meta, unwrap(index)), {})
         if result.__class__ is Rejected:
             del self.steps[before:]
             self.reject("operator.getitem", (owner, index), {}, result.message, span)
         assert result.shape == shape, f"index {index!r} of {owner.meta.shape}: steps give {shape}, torch {result.shape}"
         tensors = traced_in((owner, index))
-        self._add_node("call_function", "operator.getitem", (owner, index), {}, [((), result)], span, None, tensors)
+        self._add_node("call_function", "operator.getitem", to_refs((owner, index)), (), [((), result)], span, tensors)
         return Traced(result, node)
 
     def setitem(self, owner: Traced, index: Any, value: Any, span: Span) -> None:
@@ -148,7 +156,8 @@ class Recorder:
         if result.__class__ is Rejected:
             self.reject("operator.setitem", args, {}, result.message, span)
         tensors = traced_in(args)
-        node = self._add_node("call_function", "operator.setitem", args, {}, [((), owner.meta)], span, None, tensors)
+        made = [((), owner.meta)]
+        node = self._add_node("call_function", "operator.setitem", to_refs(args), (), made, span, tensors)
         inputs = tuple([t.meta.shape for t in tensors])
         self._add_step(op_text("operator.setitem", args, {}, None), inputs, (owner.meta.shape,), span, node)
         owner.overwrite(owner.meta, node)
@@ -189,30 +198,23 @@ class Recorder:
         self,
         kind: str,
         target: str,
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
+        refs: tuple[Any, ...],
+        named_refs: tuple[tuple[str, Any], ...],
         found: list[tuple[tuple[int, ...], TensorMeta]],
         span: Span,
-        module: ModuleSpec | None,
         tensors: list[Traced],
+        module: ModuleSpec | None = None,
     ) -> int:
-        return self._append(
-            Node(
-                kind,
-                target,
-                to_refs(args),
-                tuple([(key, to_refs(value)) for key, value in kwargs.items()]) if kwargs else (),
-                tuple([meta.shape for _, meta in found]),
-                tuple([DTYPE_NAMES[meta.dtype] for _, meta in found]),
-                tuple([path for path, _ in found]),
-                span,
-                module=None
-                if module is None
-                else (to_refs(module.args), to_refs(module.kwargs), to_refs(module.dtype)),
-                reads=tuple(self.reads),
-            ),
-            tuple([tensor.node for tensor in tensors]),
-        )
+        if len(found) == 1:
+            path, meta = found[0]
+            shapes, dtypes, paths = (meta.shape,), (DTYPE_NAMES[meta.dtype],), (path,)
+        else:
+            shapes = tuple([meta.shape for _, meta in found])
+            dtypes = tuple([DTYPE_NAMES[meta.dtype] for _, meta in found])
+            paths = tuple([path for path, _ in found])
+        made = None if module is None else (to_refs(module.args), to_refs(module.kwargs), to_refs(module.dtype))
+        node = Node(kind, target, refs, named_refs, shapes, dtypes, paths, span, None, made, tuple(self.reads))
+        return self._append(node, tuple([tensor.node for tensor in tensors]))
 
     def _append(self, node: Node, uses: tuple[int, ...]) -> int:
         if len(self.nodes) >= LIMITS.operations:
@@ -223,23 +225,23 @@ class Recorder:
         return len(self.nodes) - 1
 
     def _add_step(self, op: str, inputs: tuple[Shape, ...], outputs: tuple[Shape, ...], span: Span, node: int) -> None:
-        self.steps.append(Step(clean(op), inputs, outputs, span=span, node=node))
+        self.steps.append(Step(clean(op), inputs, outputs, (), None, span, None, node))
 
 
-def _wrap(item: Any, path: tuple[int, ...], node: int, arguments: list[Traced], in_place: bool) -> Any:
+def _wrap(item: Any, path: tuple[int, ...], node: int, arguments: list[Traced], target: str) -> Any:
     """A result's metadata as traced values. A result that *is* an argument stays that tensor."""
     kind = item.__class__
     if kind is TensorMeta:
         return Traced(item, node, path)
     if kind is Alias:
         tensor = arguments[item.index]
-        if not in_place:
+        if not is_in_place(target):
             return tensor.twin(node, path)
         tensor.overwrite(item.meta, node, path)
         return tensor
     if kind is Fields or kind is tuple or kind is list:
         items = item.items if kind is Fields else item
-        parts = [_wrap(part, (*path, i), node, arguments, in_place) for i, part in enumerate(items)]
+        parts = [_wrap(part, (*path, i), node, arguments, target) for i, part in enumerate(items)]
         if kind is Fields:
             return FieldTuple(tuple(parts), item.names)
         return parts if kind is list else tuple(parts)
@@ -255,6 +257,26 @@ def clean(text: str) -> str:
     return (text if len(text) <= 300 else text[:297] + "...") or "?"
 
 
+def _opened(values: tuple[Any, ...], tensors: list[Traced]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    """Arguments with metadata for tensors, and with references for them, in one walk; adds to ``tensors``."""
+    given: list[Any] = []
+    refs: list[Any] = []
+    for value in values:
+        kind = value.__class__
+        if kind is Traced:
+            tensors.append(value)
+            given.append(value.meta)
+            refs.append(Ref(value.node, value.path))
+        elif kind in ATOMS:
+            given.append(value)
+            refs.append(value)
+        else:
+            _collect(value, tensors)
+            given.append(unwrap(value))
+            refs.append(to_refs(value))
+    return tuple(given), tuple(refs)
+
+
 def unwrap(value: Any) -> Any:
     """Traced tensors to their metadata, through lists, tuples, dicts and slices."""
     kind = value.__class__
@@ -263,7 +285,7 @@ def unwrap(value: Any) -> Any:
     if kind is tuple or kind is FieldTuple:
         return tuple([item if item.__class__ in ATOMS else unwrap(item) for item in value])
     if kind is list:
-        return [unwrap(item) for item in value]
+        return [item if item.__class__ in ATOMS else unwrap(item) for item in value]
     if isinstance(value, dict):
         return {name: unwrap(item) for name, item in value.items()}
     if kind is slice:
@@ -284,7 +306,10 @@ def _collect(value: Any, found: list[Traced]) -> None:
         found.append(value)
     elif kind is tuple or kind is list or kind is FieldTuple:
         for item in value:
-            if item.__class__ not in ATOMS:
+            kind = item.__class__
+            if kind is Traced:
+                found.append(item)
+            elif kind not in ATOMS:
                 _collect(item, found)
     elif isinstance(value, dict):
         for item in value.values():
@@ -336,10 +361,13 @@ def op_text(target: str, args: tuple[Any, ...], kwargs: dict[str, Any], module: 
     if target.startswith("operator."):
         name = OPERATOR_NAMES.get(name, name)
     position = 0
-    while position < len(args) and _only_tensors(args[position]):
+    for arg in args:
+        if arg.__class__ is not Traced and not _only_tensors(arg):
+            break
         position += 1
-    parts = [literal(arg) for arg in args[position:]]
-    parts += [f"{key}={literal(value)}" for key, value in kwargs.items()]
+    parts = [literal(arg) for arg in args[position:]] if position < len(args) else []
+    if kwargs:
+        parts += [f"{key}={literal(value)}" for key, value in kwargs.items()]
     return f"{name}({', '.join(parts)})" if parts else name
 
 
@@ -352,7 +380,7 @@ def _only_tensors(value: Any) -> bool:
 def literal(value: Any) -> str:
     """A literal argument as Python would write it; tensors are ``_``."""
     kind = value.__class__
-    if kind is int or kind is str:
+    if kind in ATOMS:
         return repr(value)
     if kind is Traced or kind is TensorMeta:
         return "_"

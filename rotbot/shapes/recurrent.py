@@ -48,9 +48,9 @@ def lengthen(result: Result, time: int, length: int) -> Result:
     return (replace(output, shape=(*output.shape[:time], length, *output.shape[time + 1 :])), *result[1:])
 
 
-def lower(module: ModuleSpec | None) -> ModuleSpec | None:
+def lower(module: ModuleSpec) -> ModuleSpec:
     """The module, a stack of many layers as one of two."""
-    if module is None or module.name not in STACKS:
+    if module.name not in STACKS:
         return module
     args = (*module.args[:1], *map(_at_most_two, module.args[1:2]), *module.args[2:])
     named = [(name, _at_most_two(value) if name == "num_layers" else value) for name, value in module.kwargs]

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from rotbot.shapes.allowlist import CREATION, FUNCTIONS, MODULES
 from rotbot.shapes.cost import parameters
@@ -24,7 +24,7 @@ TORCH_ERRORS = (
 )  # fmt: skip
 """What torch raises for a call it rejects (``NotImplementedError`` is a ``RuntimeError``)."""
 
-Maker = Callable[[TensorMeta], torch.Tensor]
+Maker = Callable[[TensorMeta], Tensor]
 
 MODULES_KEPT = 256
 """Modules kept for their next calls; with real parameters only small ones."""
@@ -41,6 +41,7 @@ class _Here(threading.local):
 
 
 _here = _Here()
+_META = torch.device("meta")
 _NOTHING = nullcontext()
 
 
@@ -83,19 +84,19 @@ def onednn(enabled: bool) -> Generator[None]:
         torch._C._set_mkldnn_enabled(before)
 
 
-def meta_tensor(meta: TensorMeta) -> torch.Tensor:
+def meta_tensor(meta: TensorMeta) -> Tensor:
     """A tensor without storage."""
-    return torch.empty_strided(meta.shape, meta.stride, dtype=meta.dtype, device="meta")
+    return torch.empty_strided(meta.shape, meta.stride, dtype=meta.dtype, device=_META)
 
 
-def _filled(fill: Callable[[int, torch.dtype], torch.Tensor]) -> Maker:
-    def make(meta: TensorMeta) -> torch.Tensor:
+def _filled(fill: Callable[[int, torch.dtype], Tensor]) -> Maker:
+    def make(meta: TensorMeta) -> Tensor:
         return fill(meta.storage_size(), meta.dtype).as_strided(meta.shape, meta.stride)
 
     return make
 
 
-def _generic(size: int, dtype: torch.dtype) -> torch.Tensor:
+def _generic(size: int, dtype: torch.dtype) -> Tensor:
     """Values without structure, the same every time: matrices of them have full rank and no zero pivot."""
     if dtype is torch.bool or not (dtype.is_floating_point or dtype.is_complex):
         return (torch.arange(size) % 3 - 1).to(dtype)
@@ -103,7 +104,7 @@ def _generic(size: int, dtype: torch.dtype) -> torch.Tensor:
     return torch.frac(steps * steps * 0.6180339887498949).to(dtype)
 
 
-def zeros(meta: TensorMeta) -> torch.Tensor:
+def zeros(meta: TensorMeta) -> Tensor:
     """A real tensor of zeros."""
     if meta.is_contiguous():
         return torch.zeros(meta.shape, dtype=meta.dtype)
@@ -123,8 +124,14 @@ def run(
     target: str, args: tuple[Any, ...], kwargs: dict[str, Any], module: ModuleSpec | None, make: Maker, device: str
 ) -> Result:
     """Run ``target`` (or the module) with tensors that ``make`` makes on ``device``. Raises what torch raises."""
-    inputs: list[torch.Tensor] = []
-    real_args = _build(args, make, inputs)
+    inputs: list[Tensor] = []
+    real_args: list[Any] = []
+    for value in args:
+        if value.__class__ is TensorMeta:
+            inputs.append(make(value))
+            real_args.append(inputs[-1])
+        else:
+            real_args.append(value if value.__class__ in ATOMS else _build(value, make, inputs))
     real_kwargs = {name: _build(value, make, inputs) for name, value in kwargs.items()} if kwargs else kwargs
     if module is not None:
         result = kept_module(module, device)(*real_args, **real_kwargs)
@@ -135,14 +142,12 @@ def run(
     return describe(result, inputs)
 
 
-def _build(value: Any, make: Maker, inputs: list[torch.Tensor]) -> Any:
+def _build(value: Any, make: Maker, inputs: list[Tensor]) -> Any:
     kind = value.__class__
     if kind is TensorMeta:
         tensor = make(value)
         inputs.append(tensor)
         return tensor
-    if kind in ATOMS:
-        return value
     if kind is tuple or kind is list:
         return kind([item if item.__class__ in ATOMS else _build(item, make, inputs) for item in value])
     if kind is slice:
@@ -188,9 +193,9 @@ def build_module(spec: ModuleSpec, device: str) -> nn.Module:
     return built.train(spec.training).requires_grad_(False)
 
 
-def describe(value: Any, inputs: list[torch.Tensor]) -> Result:
+def describe(value: Any, inputs: list[Tensor]) -> Result:
     """What a call on ``inputs`` returned, with metadata for tensors."""
-    if isinstance(value, torch.Tensor):
+    if isinstance(value, Tensor):
         meta = TensorMeta(tuple(value.shape), value.stride(), value.dtype)
         for index, tensor in enumerate(inputs):
             if tensor is value:

@@ -17,9 +17,8 @@ _SURELY_SMALL = 1_000
 """Sources of this length cannot reach the limit on syntax nodes; the evaluator bounds the nesting by itself."""
 
 
-@lru_cache(maxsize=128)  # a chunk of a build, and some
 def read(code: str) -> ast.Module:
-    """Parse ``code`` within the limits. The tree is shared with the next who reads the same code: it is not changed.
+    """Parse ``code`` within the limits.
 
     Raises :class:`~rotbot.errors.SnippetSyntaxError` with Python's message and line, and
     :class:`~rotbot.errors.LimitExceeded` for sources that are too long, too large or nested too deeply.
@@ -30,6 +29,12 @@ def read(code: str) -> ast.Module:
     if len(code) > _SURELY_SMALL:
         check_size(tree)
     return tree
+
+
+@lru_cache(maxsize=128)  # a chunk of a build, and some
+def read_again(code: str) -> ast.Module:
+    """:func:`read` for those who read the same code again. They share the tree, which is not changed."""
+    return read(code)
 
 
 def parse(code: str) -> ast.Module:

@@ -29,6 +29,7 @@ from rotbot.shapes.arguments import MAX_DIM, ArgSpec
 from rotbot.shapes.assignments import Plan, plans
 from rotbot.shapes.fitting import Points
 from rotbot.shapes.program import trace_program
+from rotbot.shapes.source import read_again
 from rotbot.shapes.symbols import Expr
 from rotbot.shapes.symbols_text import MAX_CHARS, parse
 from rotbot.shapes.template import Number, Reading
@@ -143,7 +144,7 @@ class _Study:
                     shape.append(size)
                 specs[name] = ArgSpec(tuple(shape), spec.dtype)
             try:
-                trace = trace_program(self.code, specs, self.target)
+                trace = trace_program(self.code, specs, self.target, reading=read_again)
             except (LimitExceeded, UnsupportedSnippet) as error:
                 raise _CannotTrace(error) from error
             if trace.error is not None and "overflow" in trace.error.reason:

@@ -137,9 +137,9 @@ def traces(monkeypatch: pytest.MonkeyPatch) -> list[None]:
     made: list[None] = []
     original = symbolic.trace_program
 
-    def counted(*args):
+    def counted(*args, **kwargs):
         made.append(None)
-        return original(*args)
+        return original(*args, **kwargs)
 
     monkeypatch.setattr(symbolic, "trace_program", counted)
     return made
