@@ -8,7 +8,7 @@ from typing import Any
 
 import gradio as gr
 
-from rotbot.errors import RotbotError
+from rotbot.errors import LimitExceeded, RotbotError
 from rotbot.rewards.compare import compare
 from rotbot.shapes.trace import ShapeTrace
 from rotbot.space import views
@@ -190,7 +190,7 @@ def _extras(filled: Filled) -> tuple[str, str]:
 def _refusal(error: RotbotError) -> str:
     """What is wrong, or in a form that is not filled in yet what to do next, as a sentence."""
     text = f"{str(error).rstrip('.')}."
-    if isinstance(error, Unfinished) or text.startswith("line "):  # else it may begin with a name
+    if isinstance(error, (Unfinished, LimitExceeded)) or text.startswith("line "):  # else it may begin with a name
         text = text[0].upper() + text[1:]
     return views.status(text, "todo" if isinstance(error, Unfinished) else "bad")
 

@@ -19,7 +19,7 @@ class Names:
 
     free: tuple[str, ...] = ()
     assigned: tuple[str, ...] = ()
-    problem: str | None = None
+    problem: RotbotError | None = None
 
 
 class Unfinished(InputError):
@@ -33,9 +33,10 @@ def names_of(code: str) -> Names:
     try:
         free, assigned = free_names(code), assigned_names(read(code))
     except RotbotError as error:
-        return Names(problem=f"{error}.")
+        return Names(problem=error)
     if len(free) > MAX_ARGUMENTS:
-        return Names(problem=f"{len(free)} names have no value; at most {MAX_ARGUMENTS} can be arguments here.")
+        text = f"{len(free)} names have no value; at most {MAX_ARGUMENTS} can be arguments here"
+        return Names(problem=InputError(text))
     return Names(tuple(free), tuple(assigned))
 
 
@@ -43,7 +44,7 @@ def read_problem(code: str, args: Mapping[str, str], target: str | None) -> tupl
     """The problem and its ground truth, traced in a killable worker.
 
     Raises :class:`~rotbot.errors.InputError` for shapes that are missing or unreadable and the family of
-    :class:`~rotbot.errors.SnippetError` for code that cannot be traced.
+    :class:`~rotbot.errors.SnippetError` for code that cannot be read or traced.
     """
     from rotbot.shapes import trace
 
@@ -52,7 +53,7 @@ def read_problem(code: str, args: Mapping[str, str], target: str | None) -> tupl
     if not code.strip():
         raise Unfinished("type or paste PyTorch code, or choose an example")
     if names.problem is not None:
-        raise InputError(names.problem.rstrip("."))
+        raise names.problem
     for name in names.free:
         if not args.get(name, "").strip():
             raise Unfinished(f"give {name} a shape, for example 2, 3")

@@ -328,6 +328,18 @@ def test_an_empty_form_asks_for_code_and_shows_nothing_of_the_last_one(visit, si
     expect(page.locator("#local textarea")).to_have_value("")
 
 
+def test_a_program_past_the_limits_is_refused_in_a_sentence(visit, site):
+    page = visit(site.link(ATTENTION, "y", x="2, 5, 32"))
+    expect(page.locator("tr.final")).to_contain_text("[2, 4, 5, 5]")
+    write(page, "y = x" + " + 1" * 6_000)
+    expect(page.locator(".status.bad")).to_contain_text("Characters of source: at most 20000 allowed, got 24005.")
+    expect(page.locator("tr.final")).to_have_count(0)
+    write(page, "y = x.flatten()\nfor i in range(4000):\n    y = y + 1")
+    expect(page.locator(".status.bad")).to_contain_text("orch operations in one program: at most 1500 allowed")
+    write(page, "y = x.flatten()")
+    expect(page.locator("tr.final")).to_contain_text("[320]")
+
+
 def test_the_fx_graph_says_what_each_node_reads(visit, site):
     page = visit(site.link("a = x.T\ny = torch.cat([a, x.mT, a], dim=1)", "y", x="2, 3"), width=390)
     page.get_by_role("button", name="FX graph").click()
