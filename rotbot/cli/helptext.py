@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from typer.core import TyperCommand, TyperGroup, TyperOption
+
+from rotbot.cli.pipes import leave
 
 if TYPE_CHECKING:
     from typer._click import Context, HelpFormatter, Parameter
@@ -46,6 +48,13 @@ class Command(TyperCommand):
     def get_params(self, ctx: Context) -> list[Parameter]:
         """The parameters; Typer calls this."""
         return [_plain(each) for each in super().get_params(ctx)]
+
+    def invoke(self, ctx: Context) -> Any:
+        """Run the command; Typer calls this, and would make of a closed pipe an exit 1."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            leave()
 
 
 class Group(TyperGroup):

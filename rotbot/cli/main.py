@@ -17,6 +17,7 @@ from rotbot.cli.generate import generate
 from rotbot.cli.grpo import grpo
 from rotbot.cli.helptext import Command, Group
 from rotbot.cli.hub import pull_dataset, pull_model, push_dataset, push_model, push_space
+from rotbot.cli.pipes import leave
 from rotbot.cli.predict import predict
 from rotbot.cli.score import score
 from rotbot.cli.sft import sft
@@ -80,7 +81,7 @@ def main() -> None:
         print(f"rotbot: {error}", file=sys.stderr)
         raise SystemExit(2) from error
     except BrokenPipeError:
-        raise SystemExit(141) from None
+        leave()
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EIO, errno.EDQUOT):
             raise

@@ -114,8 +114,9 @@ def verdict_text(comparison: Comparison, completion: Completion) -> Text:
     from rich.text import Text
 
     sign, style = ("✓", "bold green") if comparison.faithful else ("✗", "yellow" if comparison.lucky else "bold red")
-    cut = f" (cut off after {len(completion.tokens)} tokens)" if completion.finish_reason == "length" else ""
-    return Text.assemble((f"{sign} ", style), (printable(explain(comparison)) + cut, style))
+    ended = completion.finish_reason != "length"
+    cut = "" if ended else f" (cut off after {len(completion.tokens)} tokens: --max-tokens)"
+    return Text.assemble((f"{sign} ", style), (printable(explain(comparison, cut=not ended)) + cut, style))
 
 
 def speed(tokens: int, seconds: float) -> str:

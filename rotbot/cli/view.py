@@ -10,6 +10,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from rotbot.cli.pipes import leave
 from rotbot.shapes.text import as_shapes
 
 if TYPE_CHECKING:
@@ -35,7 +36,12 @@ def console(stderr: bool = False) -> Console:
         del os.environ["COLUMNS"]  # Rich would print nothing in a width of 0
         columns = ""
     width = None if terminal or columns else _PIPE_WIDTH
-    return Console(stderr=stderr, highlight=False, width=width)
+
+    class Piped(Console):
+        def on_broken_pipe(self) -> None:
+            leave()
+
+    return Piped(stderr=stderr, highlight=False, width=width)
 
 
 def printable(text: str) -> str:

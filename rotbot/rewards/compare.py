@@ -174,8 +174,13 @@ def _same_ending(claimed: tuple[Shape, ...] | int | None, true: tuple[Shape, ...
     return claimed == true
 
 
-def explain(comparison: Comparison) -> str:
-    """The verdict in a sentence: all right, lucky, or where the model leaves the truth and how."""
+def explain(comparison: Comparison, cut: bool = False) -> str:
+    """The verdict in a sentence: all right, lucky, or where the model leaves the truth and how.
+
+    Of a completion that was ``cut`` off, what is not there is no fault.
+    """
+    if cut and not comparison.faithful and comparison.steps_correct >= len(comparison.claimed.steps):
+        return f"all right as far as it goes, {comparison.steps_correct} of {comparison.steps_total} steps"
     if comparison.faithful:
         count = comparison.steps_total
         return f"all {count} steps and the final shape are right" if count != 1 else "the step and its shape are right"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from rotbot.errors import InputError
 from rotbot.shapes.arguments import ArgLike, ArgSpec, parse_arg, parse_args
 from rotbot.shapes.trace import Node, Promise, Ref, Shape, ShapeTrace, Span, Step, StepError
 from rotbot.shapes.work import with_work
@@ -32,6 +33,8 @@ def trace(code: str, args: Mapping[str, ArgLike], target: str | None = None, iso
     :class:`~rotbot.errors.InputError` for unusable arguments, and the :class:`~rotbot.errors.SnippetError` family for
     code that is not Python, not allowed, not supported, or too large.
     """
+    if not isinstance(code, str):
+        raise InputError(f"code: expected a text, got {type(code).__name__}")
     specs = parse_args(args)
     if isolated:
         from rotbot.shapes.isolation import trace_isolated

@@ -41,8 +41,9 @@ INITIALIZERS = frozenset(
 )
 """Functions of ``nn.init`` that leave the shape of their tensor alone."""
 _BUILTINS = frozenset(
-    "torch.device torch.Size torch.nn.Parameter torch.finfo torch.iinfo torch.cuda.is_available "
-    "collections.OrderedDict dataclasses.dataclass dataclasses.field".split()
+    "torch.FloatTensor torch.DoubleTensor torch.LongTensor torch.IntTensor torch.device torch.Size torch.nn.Parameter "
+    "torch.finfo torch.iinfo torch.cuda.is_available collections.OrderedDict dataclasses.dataclass "
+    "dataclasses.field".split()
 )
 _LIMITS = frozenset("min max eps tiny smallest_normal resolution bits".split())
 _TENSOR_QUERIES = frozenset(

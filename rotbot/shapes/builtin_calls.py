@@ -139,6 +139,27 @@ def _number_limits(name: str, args: list[Any], node: ast.Call) -> NumberLimits:
     return NumberLimits(dtype)
 
 
+def _legacy(dtype: torch.dtype) -> Callable[[Interpreter, list[Any], dict[str, Any], ast.Call], Any]:
+    """``torch.Tensor(2, 3)`` and its kin: ``torch.empty`` of sizes, ``torch.tensor`` of a list."""
+
+    def make(interpreter: Interpreter, args: list[Any], kwargs: dict[str, Any], node: ast.Call) -> Any:
+        call, span = interpreter.recorder.call, span_of(node)
+        given = {} if dtype is torch.float32 else {"dtype": dtype}
+        if kwargs or (len(args) > 1 and not all(type(size) is int for size in args)):
+            raise UnsupportedSnippet("a class of tensors is supported with sizes or with a list", node.lineno)
+        if len(args) == 1 and isinstance(args[0], (list, tuple)):
+            if traced_in(args):
+                raise UnsupportedSnippet(
+                    "a tensor made of tensors' values is not supported; use torch.stack", span.line
+                )
+            return call("torch.tensor", (list(args[0]),), {"dtype": dtype}, span)
+        if len(args) == 1 and type(args[0]) is not int:
+            raise UnsupportedSnippet(f"a tensor made of {kind(args[0])} is not supported", node.lineno)
+        return call("torch.empty", (tuple(args or (0,)),), given, span)
+
+    return make
+
+
 def _is_iterable(value: Any) -> bool:
     return isinstance(value, Traced) or (isinstance(value, Module) and value.children is not None)
 
@@ -223,6 +244,11 @@ def _is_instance(interpreter: Interpreter, args: list[Any], kwargs: dict[str, An
 
 _OWN: dict[str, Callable[[Interpreter, list[Any], dict[str, Any], ast.Call], Any]] = {
     "torch.Size": _size,
+    "torch.Tensor": _legacy(torch.float32),
+    "torch.FloatTensor": _legacy(torch.float32),
+    "torch.DoubleTensor": _legacy(torch.float64),
+    "torch.LongTensor": _legacy(torch.int64),
+    "torch.IntTensor": _legacy(torch.int32),
     "torch.cuda.is_available": lambda *_: False,  # shapes do not depend on it
     "torch.device": _device,
     "torch.nn.Parameter": _parameter,

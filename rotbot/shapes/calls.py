@@ -43,6 +43,7 @@ from rotbot.shapes.values import (
     Module,
     ModuleClass,
     ModuleInit,
+    Namespace,
     NoOp,
     Operation,
     SuperName,
@@ -253,6 +254,14 @@ def _training(
     return maker
 
 
+def _namespace(
+    interpreter: Interpreter, namespace: Namespace, args: list[Any], kwargs: dict[str, Any], node: ast.Call
+) -> Any:
+    if namespace.prefix != "Tensor":
+        raise UnsafeSnippet("calling a module is not allowed", node.lineno)
+    return call_builtin(interpreter, Builtin("torch.Tensor"), args, kwargs, node)
+
+
 _CALLS: dict[type[Any], Callable[[Interpreter, Any, list[Any], dict[str, Any], ast.Call], Any]] = {
     Operation: _operation,
     Method: _method,
@@ -260,6 +269,7 @@ _CALLS: dict[type[Any], Callable[[Interpreter, Any, list[Any], dict[str, Any], a
     Module: call_module,
     Function: _function,
     Builtin: call_builtin,
+    Namespace: _namespace,
     NoOp: _no_op,
     Training: _training,
     UserClass: construct,

@@ -67,6 +67,9 @@ _COMBINATION = 32
 _SCORE = 4
 """Elements that attention makes for each pair of a query and a key: their score, and what softmax makes of it."""
 
+_FRAME = 16
+"""Elements that an inverse Fourier transform of overlapping frames touches for each that it is given."""
+
 _CHEAP_PRODUCT = 16
 """Multiplications of a matrix product that take as long as touching one element."""
 
@@ -104,6 +107,9 @@ def work(target: str, args: tuple[Any, ...], kwargs: dict[str, Any], metas: list
     if name == "fold" and metas:
         output = args[1] if len(args) > 1 else kwargs.get("output_size", 1)
         return sizes[0] + sizes[0] // _last(metas[0].shape) * _literals(output) ** (2 if type(output) is int else 1)
+    if name == "istft":  # its hops are no longer than its windows, and those no longer than what it is given
+        length = args[9] if len(args) > 9 else kwargs.get("length")
+        return _FRAME * sum(sizes) + (length if type(length) is int else 0)
     literals = _literals((args, kwargs)) ** _exponent(name)
     if name.startswith("conv") and len(metas) > 1:
         return math.prod(sizes[:2]) * literals // (_CHEAP_PRODUCT * _channels(name, metas[1].shape))

@@ -71,7 +71,7 @@ def evaluate(target: str, args: tuple[Any, ...], kwargs: dict[str, Any], module:
 def _evaluate(target: str, args: tuple[Any, ...], kwargs: dict[str, Any], module: ModuleSpec | None) -> Result:
     bounds.check(target, args, kwargs, module)
     if module is not None:
-        module = recurrent.lower(module)
+        module, kwargs = recurrent.lower(module), recurrent.settle_masks(module, args, kwargs)
         short = recurrent.shorten(module, args, kwargs)
         if short is not None:
             args, kwargs, time, length = short

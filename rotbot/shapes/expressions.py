@@ -44,6 +44,8 @@ class Expressions:
         self._count = 0
         self.nesting = 0
         """Not restored by exceptions: every exception ends the program, but for ``return``, which sees to it."""
+        self.left_midway = False
+        """Whether an exception left a function of the snippet before its end."""
 
     def value(self, node: ast.expr) -> Any:
         """The value of an expression. Raises :class:`ProgramError` where the program is wrong."""
@@ -287,7 +289,7 @@ class Expressions:
     def _call(self, node: ast.Call) -> Any:
         function = self.value(node.func)
         if function.__class__ is Builtin and function.name == "print":
-            return None
+            return self._print(node.args)
         args: list[Any] = []
         for argument in node.args:
             if isinstance(argument, ast.Starred):
@@ -314,6 +316,20 @@ class Expressions:
                 raise
             raise type(error)(error.message, node.lineno) from error
 
+    def _print(self, arguments: list[ast.expr]) -> None:
+        """What is printed is evaluated, for what that does, and let be where it depends on values or is a format.
+
+        Not where it was to change something: then what follows would see it half done.
+        """
+        for argument in arguments:
+            scope, nesting, self.left_midway = self.scope, self.nesting, False
+            try:
+                self.value(argument.value if isinstance(argument, ast.Starred) else argument)
+            except UnsupportedSnippet:
+                if self.left_midway or any(map(_changes, ast.walk(argument))):
+                    raise
+                self.scope, self.nesting = scope, nesting
+
     def _keywords(self, keyword: ast.keyword, value: Any) -> dict[str, Any]:
         if keyword.arg is not None:
             return {keyword.arg: value}
@@ -333,6 +349,14 @@ class Expressions:
         return {argument.arg: self.value(default) for argument, default in pairs}
 
 
+def _changes(node: ast.AST) -> bool:
+    """Whether an expression may change what is there: ``n := 2``, ``sizes.pop()``, ``x.add_(1)``."""
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+        return node.func.attr in _CHANGING or node.func.attr.endswith("_")
+    return isinstance(node, ast.NamedExpr)
+
+
+_CHANGING = frozenset("append extend insert pop popitem update setdefault clear remove reverse sort".split())
 _SURELY_BOUNDED = 2**31
 """Integers up to this are within every limit (a literal is never negative)."""
 _PYTHON_BUILTINS = frozenset(dir(builtins))

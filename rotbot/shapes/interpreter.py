@@ -189,7 +189,17 @@ class Interpreter:
             shapes = tuple([self.recorder.nodes[i].shapes[0] for i in self.recorder.reads])
             sources = tuple(self.recorder.reads)
             text = f"assert {ast.unparse(node.test)}"
-            raise ProgramError(text, shapes, "the assertion is false", span_of(node), sources)
+            raise ProgramError(text, shapes, f"the assertion is false{self._said(node.msg)}", span_of(node), sources)
+
+    def _said(self, message: ast.expr | None) -> str:
+        """What an assertion says of itself, where that is known."""
+        if message is None:
+            return ""
+        try:
+            said = self.expressions.value(message)
+        except UnsupportedSnippet:
+            return ""
+        return f": {said}" if isinstance(said, (str, int, float)) else ""
 
     def _raise(self, node: ast.Raise) -> None:
         if node.exc is None:
@@ -294,6 +304,9 @@ class Interpreter:
             return None
         except _Return as returned:
             return returned.value
+        except UnsupportedSnippet:
+            self.expressions.left_midway = True
+            raise
         finally:
             self.depth -= 1
             self.expressions.scope, self.expressions.nesting = outer, nesting

@@ -32,6 +32,8 @@ _MIRRORED = {"lt": "gt", "gt": "lt", "le": "ge", "ge": "le"}
 def binary(recorder: Recorder, name: str, left: Any, right: Any, span: Span) -> Any:
     """A binary operator by its name in :data:`BINARY_NAMES`."""
     if left.__class__ is Traced or right.__class__ is Traced:
+        if name == "mod" and isinstance(left, str):
+            raise UnsupportedSnippet("string formatting is not supported", span.line)
         refuse(recorder, name, (left, right), span)
         return recorder.call(f"operator.{name}", (left, right), {}, span)
     try:

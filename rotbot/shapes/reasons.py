@@ -175,13 +175,22 @@ def _broadcast_reason(tensors: list[TensorMeta], in_place: bool) -> str | None:
 
 def _dtype_reason(call: Call, tensors: list[TensorMeta], in_place: bool) -> str | None:
     names = list(dict.fromkeys(dtype_name(t.dtype) for t in tensors))
+    if call.module is not None and len(names) == 1 and call.module.name.removeprefix("nn.").startswith(_WITH_WEIGHTS):
+        own = dtype_name(call.module.dtype or torch.get_default_dtype())
+        names += [own] * (own != names[0])
     if len(names) > 1:
         return f"dtypes {' and '.join(names[:2])} differ"
     return f"{call.name} does not take {names[0]}" if names and not in_place else None
 
 
+_WITH_WEIGHTS = ("Linear", "Bilinear", "Conv", "LSTM", "GRU", "RNN", "BatchNorm", "LayerNorm", "GroupNorm")
+"""How the names of modules begin that multiply what they get by their parameters."""
+
+
 def tidy(message: str) -> str:
     """Torch's own message, its first sentence in at most 120 characters."""
+    if message == "ZeroDivisionError":
+        return "integers are divided by zero"
     line = next((part for part in message.split("\n") if part.strip()), message)
     line = re.sub(r"\s*\((while checking|function |Triggered|Could not run|bool|input|expected to be).*$", "", line)
     line = re.split(r"(?<=[a-z\]\)0-9])[.;] ", line)[0]

@@ -16,6 +16,12 @@ from rotbot.shapes.metadata import ModuleSpec, Result, TensorMeta
 RECURRENT = ("nn.LSTM", "nn.GRU", "nn.RNN")
 STACKS = {"nn.TransformerEncoder": "nn.TransformerEncoderLayer", "nn.TransformerDecoder": "nn.TransformerDecoderLayer"}
 """Classes whose constructors take a layer, of which they make copies, and the class that it must have."""
+_CAUSAL: dict[str, dict[str, int]] = {
+    "nn.TransformerEncoder": {"is_causal": 3},
+    "nn.TransformerDecoder": {"tgt_is_causal": 6},
+    "nn.Transformer": {"src_is_causal": 8, "tgt_is_causal": 9},
+}
+"""What says whether a mask is causal, with its position: where it is None torch looks at the mask's values."""
 _STEPS = _LAYERS = 2
 _BATCH_FIRST = 4
 """The position of ``batch_first`` among the constructor's arguments (RNN has one argument more before it)."""
@@ -46,6 +52,13 @@ def lengthen(result: Result, time: int, length: int) -> Result:
         return result  # rejected
     output = result[0]
     return (replace(output, shape=(*output.shape[:time], length, *output.shape[time + 1 :])), *result[1:])
+
+
+def settle_masks(module: ModuleSpec, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+    """The keywords of a call, with masks said not to be causal where nothing is said: shapes do not depend on it."""
+    names = _CAUSAL.get(module.name, {})
+    open_ones = [name for name, at in names.items() if len(args) <= at and kwargs.get(name) is None]
+    return {**kwargs, **dict.fromkeys(open_ones, False)}
 
 
 def lower(module: ModuleSpec) -> ModuleSpec:

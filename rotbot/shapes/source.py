@@ -42,6 +42,8 @@ def parse(code: str) -> ast.Module:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
+            if code.startswith((" ", "\t")) and code.strip():
+                return _of_a_block(code)
             return ast.parse(code, mode="exec")
     except SyntaxError as error:
         raise SnippetSyntaxError(f"not Python: {error.msg}", error.lineno) from error
@@ -49,6 +51,23 @@ def parse(code: str) -> ast.Module:
         raise SnippetSyntaxError(f"not Python: {error}") from error
     except (RecursionError, MemoryError) as error:
         raise SnippetSyntaxError("nested too deeply") from error
+
+
+def _of_a_block(code: str) -> ast.Module:
+    """Code that was cut out of a block, all of it indented; its places are those of the text as it is."""
+    try:
+        return ast.parse(code, mode="exec")  # a comment, or a line that goes on, may begin with a blank
+    except IndentationError as error:
+        if error.lineno != 1:
+            raise
+    try:
+        block = ast.parse(f"if 1:\n{code}", mode="exec").body
+    except SyntaxError as error:
+        error.lineno = None if error.lineno is None else error.lineno - 1
+        raise
+    if len(block) != 1 or not isinstance(block[0], ast.If) or block[0].orelse:
+        raise IndentationError("unindent does not match any outer indentation level")
+    return ast.increment_lineno(ast.Module(block[0].body, []), -1)
 
 
 def check_size(tree: ast.Module, nodes: int = LIMITS.ast_nodes) -> None:

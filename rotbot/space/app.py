@@ -43,6 +43,7 @@ def build(models: tuple[str, ...] = ("embedded",), service: Service | None = Non
     with gr.Blocks(title="rotbot: tensor shapes, step by step", analytics_enabled=False) as page:
         gr.Markdown("# Tensor shapes, step by step\nA small model works out every shape; TorchFX checks each step.")
         names = gr.State([])
+        last = gr.State("")  # the name assigned last, which is the target until a visitor chooses another
         query = gr.Textbox(visible=False)
         with gr.Row(elem_id="board"):
             with gr.Column(min_width=0, elem_id="asking"):
@@ -94,10 +95,11 @@ def build(models: tuple[str, ...] = ("embedded",), service: Service | None = Non
         def extras(*form: Any) -> tuple[str, str]:
             return _extras(asked(*form))
 
-        def fields(code: str, names: list[str], target: str | None, *shapes: str | None) -> list[Any]:
-            shown = _fields(code, target, dict(_filled(code, target, names, "", shapes).args))
+        def fields(code: str, names: list[str], last: str, target: str | None, *shapes: str | None) -> list[Any]:
+            chosen = None if target == last else target
+            shown = _fields(code, chosen, dict(_filled(code, target, names, "", shapes).args))
             same = shown[0] == names  # then a shape that is being typed must not be overwritten
-            return [*shown[:2], *[gr.skip()] * MAX_ARGUMENTS] if same else shown
+            return [*shown[:3], *[gr.skip()] * MAX_ARGUMENTS] if same else shown
 
         async def answer(
             code: str,
@@ -121,7 +123,7 @@ def build(models: tuple[str, ...] = ("embedded",), service: Service | None = Non
             return [example.code, *_fields(example.code, example.target, dict(example.args))]
 
         seen: dict[str, Any] = {**_PRIVATE, "trigger_mode": "always_last", "concurrency_limit": None}
-        filling: list[Any] = [names, target, *rows]
+        filling: list[Any] = [names, last, target, *rows]
         page.load(opened, None, [code, model, *filling], **_PRIVATE).then(truth, form, truth_outputs, **_PRIVATE)
         begun = run.click(truth, form, truth_outputs, concurrency_limit=None, **_PRIVATE)
         ran = begun.then(
@@ -131,7 +133,7 @@ def build(models: tuple[str, ...] = ("embedded",), service: Service | None = Non
         known: list[Any] = [query, *form]
         typed = [box.input for box in (code, target, *rows)]  # an answer to what stands there no more is of no use
         gr.on(typed, None, cancels=[begun, ran], trigger_mode="multiple", **_PRIVATE)
-        filled = code.input(fields, [code, names, target, *rows], filling, **seen)
+        filled = code.input(fields, [code, *filling], filling, **seen)
         filled.then(changed, known, truth_outputs, **_PRIVATE)
         for box in (target, *rows):  # what comes late, after a run has begun, finds its truth shown already
             gr.on([box.input, box.blur], changed, known, truth_outputs, **seen)
@@ -173,14 +175,16 @@ def _filled(code: str, target: str | None, names: list[str], model: str, shapes:
 
 
 def _fields(code: str, target: str | None, shapes: dict[str, str]) -> list[Any]:
-    """The names, the target's choices and the rows for ``code``; what was typed stays with its name."""
+    """The names, the one assigned last, the target's choices and the rows for ``code``; what was typed stays with its
+    name. Without a ``target`` that is assigned it is the last one."""
     found = names_of(code)
     if found.problem is not None:
-        return [gr.skip()] * (2 + MAX_ARGUMENTS)
-    kept = target if target in found.assigned else found.assigned[-1] if found.assigned else None
+        return [gr.skip()] * (3 + MAX_ARGUMENTS)
+    last = found.assigned[-1] if found.assigned else None
+    kept = target if target in found.assigned else last
     rows = [gr.update(visible=True, label=f"Shape of {name}", value=shapes.get(name, "")) for name in found.free]
     rows += [gr.update(visible=False, value="")] * (MAX_ARGUMENTS - len(rows))
-    return [list(found.free), gr.update(choices=list(found.assigned), value=kept), *rows]
+    return [list(found.free), last or "", gr.update(choices=list(found.assigned), value=kept), *rows]
 
 
 def _extras(filled: Filled) -> tuple[str, str]:
@@ -237,8 +241,10 @@ async def _answer(
                 yield views.status(reason, "bad"), steps, "", views.raw(text or "")
             case Done(completion, engine):
                 judged = compare(trace, completion.text)
+                cut = completion.finish_reason == "length" and not judged.faithful
+                steps = _partly(trace, completion.text, stopped=True) if cut else views.versus(judged)
                 verdict = views.verdict(judged, completion, engine)
-                yield "", views.versus(judged), verdict, views.raw(completion.text)
+                yield views.promise(trace), steps, verdict, views.raw(completion.text)
 
 
 def _partly(trace: ShapeTrace, text: str, stopped: bool = False) -> str:

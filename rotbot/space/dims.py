@@ -34,8 +34,10 @@ _CONVOLUTION = re.compile(r"(conv(?:_transpose)?|Conv(?:Transpose)?)([123])d")
 
 
 def links(op: str, inputs: Sequence[Shape], after: Shape) -> list[list[Link]]:
-    """Which dimension of each of the ``inputs`` (one or two of them) goes where, when ``op`` makes ``after``."""
+    """Which dimension of each of the ``inputs`` goes where, when ``op`` makes ``after``."""
     name = op.partition("(")[0]
+    if name == "scaled_dot_product_attention":
+        return [_attended(place, shape, after) for place, shape in enumerate(inputs)]
     convolution = _CONVOLUTION.fullmatch(name)
     if convolution is not None:
         channels = len(after) - 1 - int(convolution[2])
@@ -51,6 +53,13 @@ def links(op: str, inputs: Sequence[Shape], after: Shape) -> list[list[Link]]:
     if _IN_PLACE.fullmatch(op) and all(len(shape) <= len(after) for shape in inputs):
         return [_aligned(shape, after) for shape in inputs]
     return [_first(op, inputs[0], after), *[_second(name, shape, after) for shape in inputs[1:]]]
+
+
+def _attended(place: int, shape: Shape, after: Shape) -> list[Link]:
+    """Of a query all but its features, of a key the batch alone, of a value the batch and its features."""
+    kept = {0: range(len(shape) - 1), 1: range(len(shape) - 2), 2: [*range(len(shape) - 2), len(shape) - 1]}
+    aligned = dict(_aligned(shape, after))
+    return [(i, aligned[i]) for i in kept.get(place, ()) if aligned[i] >= 0 and shape[i] == after[aligned[i]]]
 
 
 def _broadcast(inputs: Sequence[Shape], after: Shape) -> bool:

@@ -11,7 +11,7 @@ from rotbot.space.markup import esc, shapes_text
 
 WIDTH, _BOX, _ROW, _LABEL, _GAP = 320, 26, 34, 20, 16
 _MOST = 64.0  # of a box's width
-_MAX_STEPS, _DRAWN = 40, 2
+_MAX_STEPS, _DRAWN, _MAX_NOTE = 40, 3, 26
 
 
 def describe(index: int, step: Step) -> str:
@@ -76,7 +76,8 @@ def picture(trace: ShapeTrace) -> str:
 def _step(index: int, step: Step, y: float) -> tuple[str, float]:
     """One step from ``y`` down, and its height: label, inputs, lines, output (or the word that torch rejects it)."""
     label = f"{index}  {step.op}"
-    label = label if len(label) <= 40 else f"{label[:39]}…"
+    most = 40 - len(_not_drawn(step)) if step.outputs else 40
+    label = label if len(label) <= most else f"{label[: most - 1]}…"
     parts = [f'<text class="op" x="4" y="{y + 14:.0f}">{esc(label)}</text>']
     top = y + _LABEL
     shown = step.inputs[:_DRAWN]
@@ -100,11 +101,24 @@ def _step(index: int, step: Step, y: float) -> tuple[str, float]:
             )
     reached = {j for each in found for _, j in each}
     parts.append(_boxes(after, 0, WIDTH, bottom, "new", reached))
-    if len(step.outputs) > 1:
-        parts.append(
-            f'<text class="note" x="{WIDTH - 4}" y="{y + 14:.0f}" text-anchor="end">{len(step.outputs)} ×</text>'
-        )
+    note = _not_drawn(step)
+    if note:
+        parts.append(f'<text class="note" x="{WIDTH - 4}" y="{y + 14:.0f}" text-anchor="end">{esc(note)}</text>')
     return "".join(parts), bottom + _BOX - y
+
+
+def _not_drawn(step: Step) -> str:
+    """The operands and results that have no boxes."""
+    notes: list[str] = []
+    if len(step.inputs) > _DRAWN:
+        notes.append(f"{len(step.inputs) - _DRAWN} more operands")
+    first, others = step.outputs[0], step.outputs[1:]
+    if others and all(shape == first for shape in others):
+        notes.append(f"{len(step.outputs)} ×")
+    elif others:
+        text = f"first of {shapes_text(step.outputs)}"
+        notes.append(text if len(text) <= _MAX_NOTE else f"first of {len(step.outputs)} results")
+    return " · ".join(notes)
 
 
 def _centre(rank: int, place: int, left: float, width: float) -> float:

@@ -85,9 +85,10 @@ def verdict(comparison: Comparison, completion: Completion, engine: str) -> str:
     kind = "good" if comparison.faithful else "bad"
     sign = "✓" if comparison.faithful else "✗"
     count, seconds = len(completion.tokens), completion.seconds
-    cut = f" (cut off after {count} tokens)" if completion.finish_reason == "length" else ""
+    ended = completion.finish_reason != "length"
+    cut = "" if ended else f" (cut off after {count} tokens: let it write more under Sampling)"
     speed = f"{count} tokens in {seconds:.2f} s ({count / max(seconds, 1e-9):,.0f} tokens/s) · {engine}"
-    said = f"{sign} {esc(explain(comparison))}{esc(cut)}<small>{esc(speed)}</small>"
+    said = f"{sign} {esc(explain(comparison, cut=not ended))}{esc(cut)}<small>{esc(speed)}</small>"
     return f'<p class="verdict {kind}" role="status">{said}</p>'
 
 

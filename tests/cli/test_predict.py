@@ -162,7 +162,7 @@ def test_code_from_a_file_and_from_standard_input(run, memorized_folder, tmp_pat
 def test_a_completion_cut_off_says_so(run, memorized_folder):
     code, out, _ = run("predict", memorized_folder, *options(RIGHT), "--max-tokens", 12)
     assert code == 1
-    assert "(cut off after 12 tokens)" in out
+    assert "(cut off after 12 tokens: --max-tokens)" in out
 
 
 def test_a_program_torch_rejects_has_a_truth_too(run, memorized_folder):

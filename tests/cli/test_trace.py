@@ -347,3 +347,16 @@ def test_usage_errors_and_help_need_no_torch() -> None:
         done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=300, check=False)
         assert done.returncode == code, done.stderr
         assert words in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("rest", [[], ["--json"]])
+def test_who_reads_the_output_may_leave(rest: list[str]) -> None:
+    command = [sys.executable, "-m", "rotbot", "trace", "-c", "y = x.T", "--arg", "x=2,3", *rest]
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, timeout=300, check=False)
+    finally:
+        os.close(writer)
+    assert done.returncode == 141  # not 1, which says that torch rejects the program
+    assert done.stderr == ""

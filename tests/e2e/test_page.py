@@ -77,6 +77,29 @@ def test_type_code_fill_shapes_run_and_read_the_verdict(visit, site):
     expect(verdict(page)).to_contain_text(re.compile(r"\d+ tokens in [\d.]+ s \([\d,]+ tokens/s\) · truthful"))
 
 
+def test_the_target_is_the_last_name_until_another_is_chosen(visit, site):
+    page = visit(site.url)
+    target = page.get_by_label("Target")
+    write(page, "h = x.flatten(1)")
+    expect(target).to_have_value("h")
+    give(page, "x", "2, 3, 4")
+    editor(page).click()
+    page.keyboard.press("Control+End")
+    page.keyboard.type("\ny = h.sum(0)", delay=30)
+    expect(target).to_have_value("y")
+    expect(page.locator("tr.final")).to_contain_text("[12]")
+    target.click()
+    page.get_by_role("option", name="h").click()
+    expect(page.locator("tr.final")).to_contain_text("[2, 12]")
+    editor(page).click()
+    page.keyboard.press("Control+End")
+    page.keyboard.type("\nz = y[None]", delay=30)
+    target.click()
+    expect(page.get_by_role("option", name="z")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(target).to_have_value("h")
+
+
 def test_a_shape_that_is_pasted_counts_when_its_box_is_left(visit, site):
     page = visit(site.link(ATTENTION, "s", x="2, 5, 32"))
     expect(page.locator("tr.final")).to_contain_text("[2, 4, 5, 5]")

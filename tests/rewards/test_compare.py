@@ -161,3 +161,10 @@ def test_a_megabyte_of_anything_is_judged_at_once(truth, text):
     assert time.process_time() - start < 1.0
     assert not c.faithful
     assert not c.final_correct
+
+
+def test_what_a_cut_off_answer_lacks_is_no_fault(truth):
+    half = compare(truth, FIRST + SECOND[:20])
+    assert explain(half, cut=True) == "all right as far as it goes, 1 of 2 steps"
+    wrong = compare(truth, FIRST.replace("16", "17") + SECOND[:20])
+    assert explain(wrong, cut=True).startswith("step 0 is wrong")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Mapping
+from textwrap import dedent
 from typing import Any
 
 import torch
@@ -42,7 +43,7 @@ def run(code: str, args: Mapping[str, ArgLike]) -> dict[str, Any]:
     scope: dict[str, Any] = {**names, **given}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        exec(code, scope)
+        exec(dedent(code), scope)
     known = {**names, **given, "__builtins__": None}
     return {
         name: value

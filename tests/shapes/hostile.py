@@ -507,6 +507,10 @@ def f(**globals): return globals()\ny = f(os=1)
 f = lambda **k: k.__class__\ny = f()
 y = (lambda **k: open)(a=1)
 y = print(**{'file': open('CANARY', 'w')})
+print(open('CANARY', 'w'))
+print(f"{open('CANARY', 'w')}")
+y = '%(__class__)s' % x
+y = '%s' % x
 class P:\n    @property\n    def n(self): return open('CANARY', 'w')\ny = P().n
 class P:\n    def __call__(self): return self.__class__\ny = P()()
 class P:\n    def __init_subclass__(cls): pass
@@ -544,6 +548,12 @@ y = list(filter(None, open))
 """
 
 BOMBS = r"""
+y = '%1500000000s' % x
+y = '%0*d' % (10**9, x)
+s = '%1500000000s'\ns %= x
+print('%1500000000s' % x)
+print('a' * 10**10)
+print([x.sum().item(), x.add_(1)])
 y = 9**9**9
 y = 9**9**9**9
 y = 2**(2**40)

@@ -314,6 +314,43 @@ SNIPPETS: dict[str, list[str]] = {
         "from torch.nn.functional import softmax\nr = softmax(x, -1)", "import torch as T\nr = T.relu(x)",
         "from math import prod\nr = x.view(prod(x.shape))",
     ],
+    "what is printed": [
+        "sizes = list(x.shape)\nprint('dropped', sizes.pop(), end='')\nr = torch.zeros(sizes)",
+        "print(f'{x.sum().item():.3f}', x.shape)\nr = x.mT", "print(*x.shape, sep=', ')\nr = x.flatten()",
+        "print(size := x.size(0))\nr = torch.zeros(size)",
+        "net = nn.Linear(4, 3)\nprint('loss', net(x).sum().item())\nr = net(x)",
+    ],
+    "classes of tensors": [
+        "w = nn.Parameter(torch.Tensor(4, 5))\nr = x @ w", "r = torch.Tensor([1e10, 2.0])", "r = torch.Tensor(5)",
+        "r = torch.LongTensor([[1, 2], [3, 4]])", "r = torch.FloatTensor(2, 3)", "r = torch.Tensor()",
+    ],
+    "masks of transformers, frames of sound": [
+        (
+            "mask = nn.Transformer.generate_square_subsequent_mask(2)\n"
+            "r = nn.TransformerEncoder(nn.TransformerEncoderLayer(8, 2, 16), 2)(seq.mT.transpose(0, 2).mT[:2], mask)"
+        ),
+        (
+            "mask = nn.Transformer.generate_square_subsequent_mask(5)\nlayer = nn.TransformerDecoderLayer(8, 2, 16, "
+            "batch_first=True)\nr = nn.TransformerDecoder(layer, 2)(seq, seq, tgt_mask=mask)"
+        ),
+        (
+            "mask = nn.Transformer.generate_square_subsequent_mask(5)\n"
+            "r = nn.Transformer(8, 2, 1, 1, 16, batch_first=True)(seq, seq, tgt_mask=mask, src_mask=mask)"
+        ),
+        (
+            "w = torch.hann_window(400)\nwave = torch.zeros(1, 1600)\n"
+            "f = torch.stft(wave, 400, 160, window=w, return_complex=True)\nr = torch.istft(f, 400, 160, window=w)"
+        ),
+        (
+            "w = torch.hann_window(64)\nf = torch.stft(torch.zeros(2, 640), 64, window=w, return_complex=True)\n"
+            "r = torch.istft(f, 64, window=w, length=500)"
+        ),
+    ],
+    "code cut out of a block": [
+        "    h = x.flatten(1)\n    r = h[None]", "\th = x.flatten(1)\n\tif h.ndim > 1:\n\t\tr = h.T",
+        "  # how the tail looks\nr = x.mT",
+        "    for _ in range(2):\n        x = x[None]\n    r = x",
+    ],
     "whole programs": [
         (
             "B, T, C = seq.shape\nqkv = nn.Linear(C, 3 * C)(seq)\na, w, u = qkv.split(C, dim=2)\n"

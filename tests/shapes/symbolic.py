@@ -35,7 +35,7 @@ def trace(code: str, args: Mapping[str, ArgLike], result: str) -> fx.Graph:
 
     Raises whatever ``symbolic_trace`` raises on code that it cannot trace.
     """
-    body = textwrap.indent(code, "    ")
+    body = textwrap.indent(textwrap.dedent(code), "    ")
     scope = eager.namespace()
     exec(f"def program({', '.join(args)}):\n{body}\n    return {result}", scope)
     module = fx.symbolic_trace(scope["program"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import xml.etree.ElementTree as ET
 from urllib.parse import parse_qsl
@@ -123,6 +124,27 @@ def test_the_picture_is_wellformed_and_says_in_words_what_it_shows():
     assert "Step 0: transpose(0, 1) takes [2, 3] and gives [3, 2]. Dimensions move." in words
     assert "Step 1: flatten takes [3, 2] and gives [6]. Dimensions merge." in words
     assert len(root.findall("svg/path")) == 4
+
+
+@pytest.mark.parametrize(
+    ("code", "args", "notes", "boxes"),
+    [
+        ("y = torch.cat([x, x, z], 0)", {"x": [2, 3], "z": [7, 3]}, [], 8),
+        ("y = torch.cat([x, x, x, x, x], 1)", {"x": [2, 3]}, ["2 more operands"], 8),
+        ("a, b = x.split([2, 3], 1)", {"x": [4, 5]}, ["first of [4, 2], [4, 3]"], 4),
+        ("a, b = x.chunk(2, 1)", {"x": [4, 6]}, ["2 ×"], 4),
+        ("y = F.scaled_dot_product_attention(q, k, k)", {"q": [2, 5, 8], "k": [2, 7, 8]}, [], 12),
+    ],
+)
+def test_the_picture_draws_all_or_says_what_it_leaves_out(code, args, notes, boxes):
+    drawn = picture(rotbot.trace(code, args))
+    assert re.findall(r'class="note"[^>]*>([^<]*)', drawn) == notes
+    assert len(re.findall(r'<rect class="dim', drawn)) == boxes
+
+
+def test_attention_joins_queries_values_and_batch():
+    found = links("scaled_dot_product_attention", [(2, 4, 5, 8), (2, 4, 7, 8), (2, 4, 7, 6)], (2, 4, 5, 6))
+    assert found == [[(0, 0), (1, 1), (2, 2)], [(0, 0), (1, 1)], [(0, 0), (1, 1), (3, 3)]]
 
 
 def test_the_words_of_the_picture_keep_names_as_they_are():
