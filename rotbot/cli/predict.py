@@ -113,7 +113,9 @@ def predict(
         shown = running.model if endpoint is not None else model
         completion, comparison, vote = answer(running, problem, truth, sampling, shown, out, live=live)
         took = f"{completion.seconds:.2f} s"  # a server's tokens are not known
-        if completion.tokens:
+        if samples > 1:
+            took = f"{samples} answers in {took}"
+        elif completion.tokens:
             took = speed(len(completion.tokens), completion.seconds)
         out.print(f"{took} · {printable(running.name)}", style="dim", soft_wrap=True, markup=False)
         ran = running.name

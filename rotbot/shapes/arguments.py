@@ -89,9 +89,11 @@ def parse_arg(value: ArgLike, name: str = "argument") -> ArgSpec:
 
 
 def _dims(text: str) -> list[int | str]:
-    """``2,3`` or ``[2, 3]``, a comma at the end allowed; what is not a number as it is."""
-    if text.startswith("[") and text.endswith("]"):
-        text = text[1:-1].strip()
+    """``2,3``, ``[2, 3]``, ``(2, 3)`` or ``torch.Size([2, 3])``, a comma at the end allowed; other text as it is."""
+    text = text.removeprefix("torch.Size")
+    for first, last in ("()", "[]"):
+        if text.startswith(first) and text.endswith(last) and first not in (inner := text[1:-1]) and last not in inner:
+            text = inner.strip()
     dims: list[int | str] = []
     for part in text.removesuffix(",").split(",") if text else []:
         number = parse_int(part.strip())

@@ -49,6 +49,11 @@ class Expressions:
 
     def value(self, node: ast.expr) -> Any:
         """The value of an expression. Raises :class:`ProgramError` where the program is wrong."""
+        if isinstance(node, ast.Constant):  # most of them: a leaf, so no level of nesting
+            self._count += 1
+            if self._count > LIMITS.evaluations:
+                self._exceed(node)
+            return self._constant(node)
         handler = _HANDLERS.get(node.__class__)
         if handler is None:
             name = type(node).__name__
@@ -369,7 +374,6 @@ _CONSTRUCTS = {
     "Starred": "a starred expression here", "TemplateStr": "a template string",
 }  # fmt: skip
 _HANDLERS: dict[type[ast.expr], Callable[[Expressions, Any], Any]] = {
-    ast.Constant: Expressions._constant,
     ast.JoinedStr: Expressions._text,
     ast.Name: Expressions._name,
     ast.Tuple: Expressions._sequence,

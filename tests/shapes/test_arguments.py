@@ -20,6 +20,8 @@ from rotbot.shapes.arguments import DTYPES, MAX_DIM, MAX_RANK, ArgSpec, parse_ar
         ("2,3", (2, 3), "float32"),
         (" 2 , 3 ", (2, 3), "float32"),
         ("[2, 3]", (2, 3), "float32"),
+        ("(2, 3)", (2, 3), "float32"),
+        ("torch.Size([2, 3])", (2, 3), "float32"),
         ("2,", (2,), "float32"),
         ("", (), "float32"),
         ("[]", (), "float32"),
