@@ -58,9 +58,14 @@ def test_help_shows_all_that_the_command_says_of_itself_and_reads_none_of_it_as_
     assert "<bool>" not in shown
 
 
-def test_help_fills_the_lines_of_a_narrow_terminal():
-    shown = _help("trace", 50)
-    assert "$ rotbot trace -c 'y = torch.cat([x, x], 1).mT' --arg x=B,T,3*C" in shown
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_help_is_whole_in_a_narrow_terminal(name):
+    command, shown = COMMANDS[name], _help(name, 40).replace(" ", "")  # a long word may be in two lines
+    for each in paragraphs(inspect.getdoc(command.callback)):
+        assert (f"$ {each.text}" if each.example else each.text).replace(" ", "") in shown
+    for parameter in command.params:
+        assert parameter.help.replace(" ", "") in shown
+        assert parameter.param_type_name == "argument" or all(option in shown for option in parameter.opts)
 
 
 def test_the_list_of_commands_has_each_with_its_first_sentence():
