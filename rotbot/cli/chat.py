@@ -13,7 +13,7 @@ import typer
 
 from rotbot.cli.options import Endpoint, EndpointModel, EndpointTimeout, ShapeArguments  # typer reads them
 from rotbot.cli.view import printable
-from rotbot.errors import InputError, RotbotError
+from rotbot.errors import InputError, RotbotError, UnsupportedSnippet
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -204,7 +204,10 @@ class Chat:
         from rotbot.cli.view import verdict
         from rotbot.shapes.isolation import trace_isolated
 
-        seen = trace_isolated(turn.code, dict(self.session.specs), turn.target)
+        try:
+            seen = trace_isolated(turn.code, dict(self.session.specs), turn.target)
+        except UnsupportedSnippet as error:  # of a plain value: it speaks of a target, which was not asked for
+            raise InputError(error.message.replace(f"the target {turn.target!r}", text)) from error
         self._out.print(verdict(replace(seen, target=text)), soft_wrap=True)
 
     def _say(self, text: str, style: str) -> None:

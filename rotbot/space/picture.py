@@ -10,7 +10,7 @@ from rotbot.space.dims import links
 from rotbot.space.markup import esc, shapes_text
 
 WIDTH, _BOX, _ROW, _LABEL, _GAP = 320, 26, 34, 20, 16
-_MOST = 64.0  # of a box's width
+_USUAL, _LETTER = 64.0, 8  # widths: of a box, of a letter in it
 _MAX_STEPS, _DRAWN, _MAX_NOTE = 40, 3, 26
 
 
@@ -94,7 +94,7 @@ def _step(index: int, step: Step, y: float) -> tuple[str, float]:
     after = step.outputs[0]
     for place, (shape, each) in enumerate(zip(shown, found, strict=True)):
         for i, j in each:
-            x1, x2 = _centre(len(shape), i, place * slots, slots), _centre(len(after), j, 0, WIDTH)
+            x1, x2 = _centre(shape, i, place * slots, slots), _centre(after, j, 0, WIDTH)
             parts.append(
                 f'<path class="line" d="M{x1:.1f} {top + _BOX} C{x1:.1f} {bottom - 14:.0f} {x2:.1f} '
                 f'{top + _BOX + 14:.0f} {x2:.1f} {bottom:.0f}"/>'
@@ -121,19 +121,26 @@ def _not_drawn(step: Step) -> str:
     return " · ".join(notes)
 
 
-def _centre(rank: int, place: int, left: float, width: float) -> float:
-    size = min(_MOST, (width - 8) / max(rank, 1))
+def _size(shape: Shape, width: float) -> float:
+    """The width of a box: as the longest dimension needs it, where there is room."""
+    wanted = max(_USUAL, *[len(str(dim)) * _LETTER + 8 for dim in shape])
+    return min(wanted, (width - 8) / len(shape))
+
+
+def _centre(shape: Shape, place: int, left: float, width: float) -> float:
+    size = _size(shape, width)
     return left + 4 + size * place + size / 2
 
 
 def _boxes(shape: Shape, left: float, width: float, y: float, unlinked: str, linked: set[int] | None) -> str:
     if not shape:
         return f'<text class="note" x="{left + 4:.0f}" y="{y + 17:.0f}">[] one number</text>'
-    size = min(_MOST, (width - 8) / len(shape))
+    size = _size(shape, width)
     drawn: list[str] = []
     for place, dim in enumerate(shape):
         alone = linked is not None and place not in linked
-        text = str(dim) if len(str(dim)) * 8 < size else f"{str(dim)[: max(int(size // 8) - 1, 1)]}…"
+        text = str(dim)
+        text = text if len(text) * _LETTER < size else f"{text[: max(int(size // _LETTER) - 1, 1)]}…"
         x = left + 4 + size * place
         drawn.append(
             f'<rect class="dim{" " + unlinked if alone else ""}" x="{x + 1:.1f}" y="{y:.0f}" width="{size - 2:.1f}" '

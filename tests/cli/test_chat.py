@@ -181,7 +181,7 @@ def test_a_conversation_without_a_model(tmp_path):
     canary = tmp_path / "canary"
     done = chat(
         "y = x @ w\nx: 2,3\nw: 3,4\n"
-        f"open({str(canary)!r}, 'w')\ndef f(a):\n    return a.mT\n\nz = f(y)\nz\nz.view(3)\n/undo\n/what\n/show\n"
+        f"open({str(canary)!r}, 'w')\ndef f(a):\n    return a.mT\n\nz = f(y)\nz\nn = z.size(0)\nn\n/undo\nz.view(3)\n/undo\n/what\n/show\n"
         "/clear\nz\n/quit\nnever",
         "--no-model",
     )
@@ -194,6 +194,8 @@ def test_a_conversation_without_a_model(tmp_path):
         "rotbot: line 2: open is not allowed in a shape program",
     ]
     assert lines[4:6] == ["1 mT: [2, 4] → [4, 2] (line 3)", "z: [4, 2]"]
+    assert "rotbot: n is a value of type int, not a tensor" in lines
+    assert "3 statements are left" in lines
     assert "error at step 2, line 5: 8 elements do not fit [3]" in lines
     assert "2 statements are left" in lines
     assert "rotbot: expected /help, /show, /undo, /clear or /quit, got '/what'" in lines
