@@ -20,6 +20,7 @@ from rotbot.shapes.values import (
     Device,
     FieldTuple,
     Instance,
+    Loss,
     Method,
     Module,
     ModuleClass,
@@ -79,6 +80,8 @@ def attribute(recorder: Recorder, owner: Any, name: str, node: ast.expr) -> Any:
         return attribute_of(recorder, owner, name, span_of(node))
     if isinstance(owner, Module):
         return module_attribute(recorder, owner, name, node)
+    if isinstance(owner, Loss) and name in ("to", "cuda", "cpu", "train", "eval"):
+        return Method(owner, name)
     if isinstance(owner, Training) and name in ("step", "zero_grad"):
         return NoOp(name)
     if isinstance(owner, Device):

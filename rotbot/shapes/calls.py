@@ -26,7 +26,7 @@ from rotbot.shapes.classes import (
 )
 from rotbot.shapes.inventory import listing, set_trainable
 from rotbot.shapes.metadata import TensorMeta
-from rotbot.shapes.modules import call_module, construct_module, module_state
+from rotbot.shapes.modules import call_loss, call_module, construct_module, module_state
 from rotbot.shapes.python_values import PYTHON_ERRORS, bounded, grown, kind, python_reason
 from rotbot.shapes.recorder import ProgramError, traced_in
 from rotbot.shapes.rejected import count
@@ -39,6 +39,7 @@ from rotbot.shapes.values import (
     Device,
     Function,
     Instance,
+    Loss,
     Method,
     Module,
     ModuleClass,
@@ -111,6 +112,8 @@ def _method(interpreter: Interpreter, method: Method, args: list[Any], kwargs: d
     if name == "requires_grad_" and isinstance(owner, (Module, Instance)):
         set_trainable(owner, bool(args[0] if args else kwargs.get("requires_grad", True)))
         return owner
+    if isinstance(owner, Loss):
+        return owner  # where it is and whether it trains makes no shape
     if isinstance(owner, Module):
         return module_state(interpreter, owner, name, args, kwargs, node)
     if isinstance(owner, Instance):
@@ -267,6 +270,7 @@ _CALLS: dict[type[Any], Callable[[Interpreter, Any, list[Any], dict[str, Any], a
     Method: _method,
     ModuleClass: construct_module,
     Module: call_module,
+    Loss: call_loss,
     Function: _function,
     Builtin: call_builtin,
     Namespace: _namespace,

@@ -20,7 +20,7 @@ from rotbot.shapes.recurrent import STACKS
 from rotbot.shapes.running import kept_module
 from rotbot.shapes.source import span_of
 from rotbot.shapes.trace import Span
-from rotbot.shapes.values import Method, Module, ModuleClass, Operation, Traced
+from rotbot.shapes.values import Loss, Method, Module, ModuleClass, Operation, Traced
 
 if TYPE_CHECKING:
     from rotbot.shapes.interpreter import Interpreter
@@ -37,12 +37,21 @@ _SETTINGS = frozenset(
 """Plain numbers that ``nn`` modules keep of their constructors' arguments."""
 
 
+_LOSSES = {
+    "nn.CrossEntropyLoss": "cross_entropy weight size_average ignore_index reduce reduction label_smoothing",
+    "nn.NLLLoss": "nll_loss weight size_average ignore_index reduce reduction",
+    "nn.BCELoss": "binary_cross_entropy weight size_average reduce reduction",
+    "nn.BCEWithLogitsLoss": "binary_cross_entropy_with_logits weight size_average reduce reduction pos_weight",
+}
+"""Losses that weights may be given to, with the function that they call and their parameters in order."""
+
+
 # --- construction and calls ------------------------------------------------------------------------------------------
 
 
 def construct_module(
     interpreter: Interpreter, module_class: ModuleClass, args: list[Any], kwargs: dict[str, Any], node: ast.Call
-) -> Module:
+) -> Module | Loss:
     """A new ``nn`` module. Raises :class:`ProgramError` where its constructor would."""
     name = module_class.name
     if name in CONTAINERS:
@@ -52,7 +61,14 @@ def construct_module(
     if "device" in kwargs:
         check_device(interpreter.recorder, kwargs.pop("device"), node)
     if any(traced_in((args, kwargs))):
-        raise UnsupportedSnippet(f"{name} built from a tensor is not supported", node.lineno)
+        if name not in _LOSSES:
+            raise UnsupportedSnippet(f"{name} built from a tensor is not supported", node.lineno)
+        function, *parameters = _LOSSES[name].split()
+        twice = sorted(kwargs.keys() & parameters[: len(args)])
+        if twice or len(args) > len(parameters):
+            what = f"{twice[0]} is given twice" if twice else "too many arguments"
+            raise ProgramError(name.removeprefix("nn."), (), what, span_of(node))
+        return Loss(f"torch.nn.functional.{function}", {**dict(zip(parameters, args, strict=False)), **kwargs})
     if name in STACKS:
         args, kwargs = _with_specs(name, args, kwargs, node)
     if name in STACKS.values():
@@ -163,6 +179,13 @@ def call_module(
         return value
     refuse_foreign(interpreter.recorder, (*args, *kwargs.values()), module.spec.name, node)
     return interpreter.recorder.call(module.spec.name, tuple(args), kwargs, span, "call_module", module.spec)
+
+
+def call_loss(interpreter: Interpreter, loss: Loss, args: list[Any], kwargs: dict[str, Any], node: ast.Call) -> Any:
+    """Call a loss: the function, with its settings."""
+    given = {**loss.settings, **kwargs}
+    refuse_foreign(interpreter.recorder, (*args, *given.values()), loss.target.rpartition(".")[2], node)
+    return interpreter.recorder.call(loss.target, tuple(args), given, span_of(node))
 
 
 # --- methods and items -----------------------------------------------------------------------------------------------

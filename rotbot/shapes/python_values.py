@@ -110,6 +110,7 @@ def kind(value: Any) -> str:
         "Namespace": "a module",
         "Operation": "a function",
         "Module": "a module",
+        "Loss": "a module",
         "UserClass": "a class",
         "ModuleClass": "a class",
         "Function": "a function",

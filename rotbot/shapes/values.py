@@ -242,6 +242,14 @@ class Device:
     """Any device: shapes do not depend on it."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Loss:
+    """A module of a loss that was given tensors: the function that it calls, with its settings."""
+
+    target: str
+    settings: dict[str, Any]
+
+
 @dataclass(frozen=True, slots=True)
 class NoOp:
     """A call without effect on shapes: ``torch.manual_seed``, ``torch.no_grad``."""

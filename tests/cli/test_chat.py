@@ -181,7 +181,8 @@ def test_a_conversation_without_a_model(tmp_path):
     canary = tmp_path / "canary"
     done = chat(
         "y = x @ w\nx: 2,3\nw: 3,4\n"
-        f"open({str(canary)!r}, 'w')\ndef f(a):\n    return a.mT\n\nz = f(y)\nz\nn = z.size(0)\nn\n/undo\nz.view(3)\n/undo\n/what\n/show\n"
+        f"open({str(canary)!r}, 'w')\ndef f(a):\n    return a.mT\n\nz = f(y)\nz\n"
+        "n = z.size(0)\nn\n/undo\nz.view(3)\n/undo\n/what\n/show\n"
         "/clear\nz\n/quit\nnever",
         "--no-model",
     )

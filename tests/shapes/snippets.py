@@ -320,6 +320,11 @@ SNIPPETS: dict[str, list[str]] = {
         "print(size := x.size(0))\nr = torch.zeros(size)",
         "net = nn.Linear(4, 3)\nprint('loss', net(x).sum().item())\nr = net(x)",
     ],
+    "losses with weights": [
+        "r = nn.CrossEntropyLoss(weight=torch.ones(4))(x.flatten(0, 1), torch.zeros(6, dtype=torch.long))",
+        "loss = nn.NLLLoss(torch.ones(4), reduction='none').to('cpu')\nr = loss(v[None], torch.zeros(1).long())",
+        "r = nn.BCEWithLogitsLoss(pos_weight=v, reduction='none')(x, y)", "r = nn.BCELoss(v)(x.sigmoid(), y.sigmoid())",
+    ],
     "classes of tensors": [
         "w = nn.Parameter(torch.Tensor(4, 5))\nr = x @ w", "r = torch.Tensor([1e10, 2.0])", "r = torch.Tensor(5)",
         "r = torch.LongTensor([[1, 2], [3, 4]])", "r = torch.FloatTensor(2, 3)", "r = torch.Tensor()",
