@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import re
 import shlex
+import time
 import xml.etree.ElementTree as ET
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import parse_qsl
 
 import pytest
@@ -178,6 +181,24 @@ def test_without_a_target_it_is_the_last_name_assigned():
     assert (problem.target, found.target, found.final) == ("z", "z", (1, 6))
     with pytest.raises(InputError, match="assign the result to a name"):
         read_problem("x.flatten()", {"x": "2, 3"}, "")
+
+
+def test_threads_may_read_programs_at_once():
+    """Python before 3.11.5 counts the depth of all trees in one place; a collection amid a tree lets others run."""
+
+    def give_way(*_):
+        time.sleep(0)
+
+    code, before = "y = x + 1\n" * 50, gc.get_threshold()
+    gc.callbacks.append(give_way)
+    gc.set_threshold(20)
+    try:
+        with ThreadPoolExecutor(8) as threads:
+            found = list(threads.map(lambda i: names_of(f"{code}z{i} = y"), range(100)))
+    finally:
+        gc.set_threshold(*before)
+        gc.callbacks.remove(give_way)
+    assert [names.assigned for names in found] == [("y", f"z{i}") for i in range(100)]
 
 
 def test_a_row_that_is_not_filled_yet_has_an_empty_shape():
