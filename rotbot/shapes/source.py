@@ -14,7 +14,7 @@ from rotbot.shapes.limits import LIMITS, exceed
 from rotbot.shapes.trace import Span
 
 _PREDEFINED = frozenset(("torch", "nn", "F", "math", *dir(builtins)))
-_PARSING = Lock()
+PARSING = Lock()
 """Held by who parses: before Python 3.11.5 two threads that do so at once may end in a ``SystemError`` (gh-106905)."""
 _SURELY_SMALL = 1_000
 """Sources of this length cannot reach the limit on syntax nodes; the evaluator bounds the nesting by itself."""
@@ -43,7 +43,7 @@ def read_again(code: str) -> ast.Module:
 def parse(code: str) -> ast.Module:
     """Parse ``code`` of any size. Raises :class:`~rotbot.errors.SnippetSyntaxError` with Python's message and line."""
     try:
-        with _PARSING, warnings.catch_warnings():
+        with PARSING, warnings.catch_warnings():
             warnings.simplefilter("ignore")
             if code.startswith((" ", "\t")) and code.strip():
                 return _of_a_block(code)

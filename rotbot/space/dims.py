@@ -11,6 +11,7 @@ import re
 from collections.abc import Sequence
 from math import prod
 
+from rotbot.shapes.source import PARSING
 from rotbot.shapes.symbols_text import parse
 from rotbot.shapes.trace import Shape
 
@@ -117,7 +118,8 @@ def _first(op: str, before: Shape, after: Shape) -> list[Link]:
 def _arguments(op: str) -> tuple[list[object], dict[str, object]]:
     """The literals of an operation's text, by place and by name; nothing where they are not literals."""
     try:
-        call = ast.parse(op, mode="eval").body
+        with PARSING:
+            call = ast.parse(op, mode="eval").body
         if isinstance(call, ast.Call):
             named = {word.arg: ast.literal_eval(word.value) for word in call.keywords if word.arg is not None}
             return [ast.literal_eval(one) for one in call.args], named
