@@ -17,7 +17,7 @@ from rotbot.shapes.dicts import VIEWS
 from rotbot.shapes.modules import CONTAINERS
 from rotbot.shapes.operators import binary, truth
 from rotbot.shapes.python_values import PLAIN, PYTHON_ERRORS, bounded, growing, kind, python_reason
-from rotbot.shapes.recorder import ProgramError, traced_in
+from rotbot.shapes.recorder import ProgramError
 from rotbot.shapes.rejected import dtype_name
 from rotbot.shapes.source import span_of
 from rotbot.shapes.values import (
@@ -37,6 +37,7 @@ from rotbot.shapes.values import (
     Traced,
     UserClass,
 )
+from rotbot.shapes.walks import traced_in
 
 if TYPE_CHECKING:
     from rotbot.shapes.interpreter import Interpreter

@@ -27,8 +27,8 @@ from rotbot.shapes.classes import (
 from rotbot.shapes.inventory import listing, set_trainable
 from rotbot.shapes.metadata import TensorMeta
 from rotbot.shapes.modules import call_loss, call_module, construct_module, module_state
-from rotbot.shapes.python_values import PYTHON_ERRORS, bounded, grown, kind, python_reason
-from rotbot.shapes.recorder import ProgramError, traced_in
+from rotbot.shapes.python_values import CHANGING, PYTHON_ERRORS, bounded, grown, kind, python_reason
+from rotbot.shapes.recorder import ProgramError
 from rotbot.shapes.rejected import count
 from rotbot.shapes.source import span_of
 from rotbot.shapes.text import render_shape
@@ -52,11 +52,11 @@ from rotbot.shapes.values import (
     Training,
     UserClass,
 )
+from rotbot.shapes.walks import traced_in
 
 if TYPE_CHECKING:
     from rotbot.shapes.interpreter import Interpreter
 
-_CHANGING = frozenset("append extend insert pop popitem update setdefault".split())
 _LEAST_DIMS: dict[str, int] = dict.fromkeys(
     "xavier_uniform_ xavier_normal_ kaiming_uniform_ kaiming_normal_ orthogonal_ sparse_".split(), 2
 )
@@ -227,7 +227,7 @@ def _plain_method(
         result = python_values.methods(owner)[name](owner, *args, **kwargs)
     except PYTHON_ERRORS as error:
         raise ProgramError(name, (), python_reason(error), span_of(node)) from error
-    if name in _CHANGING:
+    if name in CHANGING:
         grown(owner, *args, *kwargs.values())
         interpreter.recorder.changed(owner, (args, kwargs))
     return bounded(result)

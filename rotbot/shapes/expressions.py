@@ -15,7 +15,7 @@ from rotbot.shapes.binding import assign, bind
 from rotbot.shapes.dicts import VIEWS, dict_key
 from rotbot.shapes.limits import LIMITS, exceed
 from rotbot.shapes.operators import BINARY_NAMES, binary, compare, truth, unary
-from rotbot.shapes.python_values import PYTHON_ERRORS, bounded, growing, kind, python_reason
+from rotbot.shapes.python_values import CHANGING, PYTHON_ERRORS, bounded, growing, kind, python_reason
 from rotbot.shapes.recorder import ProgramError, Recorder
 from rotbot.shapes.rejected import count
 from rotbot.shapes.source import span_of
@@ -357,11 +357,10 @@ class Expressions:
 def _changes(node: ast.AST) -> bool:
     """Whether an expression may change what is there: ``n := 2``, ``sizes.pop()``, ``x.add_(1)``."""
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-        return node.func.attr in _CHANGING or node.func.attr.endswith("_")
+        return node.func.attr in CHANGING or node.func.attr.endswith("_")
     return isinstance(node, ast.NamedExpr)
 
 
-_CHANGING = frozenset("append extend insert pop popitem update setdefault clear remove reverse sort".split())
 _SURELY_BOUNDED = 2**31
 """Integers up to this are within every limit (a literal is never negative)."""
 _PYTHON_BUILTINS = frozenset(dir(builtins))

@@ -20,14 +20,16 @@ from rotbot.shapes.expressions import Expressions, UndefinedName
 from rotbot.shapes.limits import exceed
 from rotbot.shapes.metadata import ModuleSpec, TensorMeta
 from rotbot.shapes.observed import Observed
+from rotbot.shapes.op_text import op_text
 from rotbot.shapes.operators import BINARY_NAMES, binary, refuse, truth
 from rotbot.shapes.python_values import grown
 from rotbot.shapes.reasons import explain_construction
-from rotbot.shapes.recorder import ProgramError, Recorder, op_text, traced_in
+from rotbot.shapes.recorder import ProgramError, Recorder
 from rotbot.shapes.running import TORCH_ERRORS, is_small, kept_module
 from rotbot.shapes.source import bound_names, span_of
 from rotbot.shapes.trace import Span
 from rotbot.shapes.values import Annotation, Function, Namespace, NoOp, Property, Scope, Traced
+from rotbot.shapes.walks import traced_in
 
 _MAX_CALL_DEPTH = 16
 _MAX_LOOP_ROUNDS = 4_096

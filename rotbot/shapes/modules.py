@@ -15,12 +15,13 @@ from rotbot.shapes.dicts import Ordered, make_dict
 from rotbot.shapes.inventory import parameter
 from rotbot.shapes.metadata import ModuleSpec
 from rotbot.shapes.python_values import PYTHON_ERRORS, bounded, kind, python_reason
-from rotbot.shapes.recorder import ProgramError, Recorder, traced_in
+from rotbot.shapes.recorder import ProgramError, Recorder
 from rotbot.shapes.recurrent import STACKS
 from rotbot.shapes.running import kept_module
 from rotbot.shapes.source import span_of
 from rotbot.shapes.trace import Span
 from rotbot.shapes.values import Loss, Method, Module, ModuleClass, Operation, Traced
+from rotbot.shapes.walks import traced_in
 
 if TYPE_CHECKING:
     from rotbot.shapes.interpreter import Interpreter

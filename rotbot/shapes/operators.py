@@ -10,10 +10,11 @@ from rotbot.shapes import python_values
 from rotbot.shapes.checks import foreign_in
 from rotbot.shapes.dicts import VIEWS
 from rotbot.shapes.python_values import PYTHON_ERRORS, kind, python_reason
-from rotbot.shapes.recorder import Recorder, traced_in
+from rotbot.shapes.recorder import Recorder
 from rotbot.shapes.rejected import OPERATOR_NAMES
 from rotbot.shapes.trace import Span
 from rotbot.shapes.values import Module, Traced
+from rotbot.shapes.walks import traced_in
 
 BINARY_NAMES: dict[type[ast.operator], str] = {
     ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "truediv", ast.FloorDiv: "floordiv", ast.Mod: "mod",

@@ -12,11 +12,12 @@ from rotbot.shapes.expressions import UndefinedName
 from rotbot.shapes.interpreter import Break, Continue, Interpreter
 from rotbot.shapes.observed import Observed
 from rotbot.shapes.python_values import kind
-from rotbot.shapes.recorder import ProgramError, Recorder, traced_in
+from rotbot.shapes.recorder import ProgramError, Recorder
 from rotbot.shapes.running import undisturbed
 from rotbot.shapes.source import assigned_names, free_names_of, read
 from rotbot.shapes.trace import Shape, ShapeTrace, Step, StepError
 from rotbot.shapes.values import Traced
+from rotbot.shapes.walks import traced_in
 
 
 def trace_program(

@@ -190,6 +190,8 @@ TUPLE_METHODS: dict[str, Callable[..., Any]] = {"index": tuple.index, "count": t
 STRING_METHODS: dict[str, Callable[..., Any]] = {
     "startswith": str.startswith, "endswith": str.endswith, "lower": str.lower, "upper": str.upper, "split": str.split,
 }  # fmt: skip
+CHANGING = frozenset("append extend insert pop reverse clear popitem update setdefault".split())
+"""Methods that change what they are called on."""
 METHODS: dict[type[Any], dict[str, Callable[..., Any]]] = {
     list: LIST_METHODS, tuple: TUPLE_METHODS, str: STRING_METHODS, dict: DICT_METHODS,
 }  # fmt: skip

@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, NoReturn
 
-import torch
-
 from rotbot.shapes import indexing
-from rotbot.shapes.allowlist import DTYPE_NAMES, NAMED
+from rotbot.shapes.allowlist import DTYPE_NAMES
 from rotbot.shapes.evaluate import evaluate
 from rotbot.shapes.limits import LIMITS, exceed
-from rotbot.shapes.metadata import ATOMS, Alias, Fields, ModuleSpec, Rejected, Result, TensorMeta, leaves
+from rotbot.shapes.metadata import Alias, Fields, ModuleSpec, Rejected, Result, TensorMeta, leaves
 from rotbot.shapes.observed import Observed
+from rotbot.shapes.op_text import clean, op_text
 from rotbot.shapes.reasons import explain
-from rotbot.shapes.rejected import OPERATOR_NAMES
-from rotbot.shapes.trace import Binding, Named, Node, Part, Ref, Shape, Span, Step, is_in_place
+from rotbot.shapes.trace import Binding, Node, Ref, Shape, Span, Step, is_in_place
 from rotbot.shapes.values import FieldTuple, Traced
+from rotbot.shapes.walks import opened, to_refs, traced_in, unwrap
 
 
 class ProgramError(Exception):
@@ -74,16 +73,13 @@ class Recorder:
     ) -> Any:
         """Run one operation on traced values; record it if it returns tensors. Raises :class:`ProgramError`."""
         tensors: list[Traced] = []
-        given, refs = _opened(args, tensors)
+        given, refs = opened(args, tensors)
         named: dict[str, Any] = {}
         named_refs: tuple[tuple[str, Any], ...] = ()
         if kwargs:
-            values, opened = _opened(tuple(kwargs.values()), tensors)
-            named, named_refs = dict(zip(kwargs, values, strict=True)), tuple(zip(kwargs, opened, strict=True))
-        if self.observed is None or module is not None:
-            result = evaluate(target, given, named, module)
-        else:
-            result = self._ask(target, given, named)
+            values, value_refs = opened(tuple(kwargs.values()), tensors)
+            named, named_refs = dict(zip(kwargs, values, strict=True)), tuple(zip(kwargs, value_refs, strict=True))
+        result = self._ask(target, given, named) if module is None else evaluate(target, given, named, module)
         if result.__class__ is Rejected:
             self.reject(target, args, kwargs, result.message, span, module)
         single = result.__class__ is TensorMeta
@@ -248,161 +244,8 @@ def _wrap(item: Any, path: tuple[int, ...], node: int, arguments: list[Traced], 
     return item
 
 
-def clean(text: str) -> str:
-    """Text that the trace grammar can carry: one line, no `` | ``, no `` -> ``, printable, at most 300 characters."""
-    if len(text) <= 300 and text.isascii() and text.isprintable() and " | " not in text and " -> " not in text:
-        return text.strip() or "?"
-    text = " ".join(text[:2000].split())
-    text = "".join([c if c.isprintable() else "?" for c in text]).replace(" | ", "|").replace(" -> ", "->")
-    return (text if len(text) <= 300 else text[:297] + "...") or "?"
-
-
-def _opened(values: tuple[Any, ...], tensors: list[Traced]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-    """Arguments with metadata for tensors, and with references for them, in one walk; adds to ``tensors``."""
-    given: list[Any] = []
-    refs: list[Any] = []
-    for value in values:
-        kind = value.__class__
-        if kind is Traced:
-            tensors.append(value)
-            given.append(value.meta)
-            refs.append(Ref(value.node, value.path))
-        elif kind in ATOMS:
-            given.append(value)
-            refs.append(value)
-        else:
-            _collect(value, tensors)
-            given.append(unwrap(value))
-            refs.append(to_refs(value))
-    return tuple(given), tuple(refs)
-
-
-def unwrap(value: Any) -> Any:
-    """Traced tensors to their metadata, through lists, tuples, dicts and slices."""
-    kind = value.__class__
-    if kind is Traced:
-        return value.meta
-    if kind is tuple or kind is FieldTuple:
-        return tuple([item if item.__class__ in ATOMS else unwrap(item) for item in value])
-    if kind is list:
-        return [item if item.__class__ in ATOMS else unwrap(item) for item in value]
-    if isinstance(value, dict):
-        return {name: unwrap(item) for name, item in value.items()}
-    if kind is slice:
-        return slice(unwrap(value.start), unwrap(value.stop), unwrap(value.step))
-    return value
-
-
-def traced_in(value: Any) -> list[Traced]:
-    """Every traced tensor in nested arguments, in order."""
-    found: list[Traced] = []
-    _collect(value, found)
-    return found
-
-
-def _collect(value: Any, found: list[Traced]) -> None:
-    kind = value.__class__
-    if kind is Traced:
-        found.append(value)
-    elif kind is tuple or kind is list or kind is FieldTuple:
-        for item in value:
-            kind = item.__class__
-            if kind is Traced:
-                found.append(item)
-            elif kind not in ATOMS:
-                _collect(item, found)
-    elif isinstance(value, dict):
-        for item in value.values():
-            _collect(item, found)
-    elif kind is slice:
-        _collect((value.start, value.stop, value.step), found)
-
-
 def _is_computed(value: Any) -> bool:
     """Whether there is anything but tensors in nested containers."""
     if isinstance(value, (tuple, list, dict)):
         return any([_is_computed(item) for item in (value.values() if isinstance(value, dict) else value)])
     return value.__class__ is not Traced
-
-
-def to_refs(value: Any) -> Any:
-    """Traced tensors to references and torch constants to names: what a :class:`Node` may hold."""
-    kind = value.__class__
-    if kind is Traced:
-        return Ref(value.node, value.path)
-    if kind in ATOMS:
-        return value
-    if isinstance(value, tuple):
-        return tuple([item if item.__class__ in ATOMS else to_refs(item) for item in value])
-    if kind is list or kind is range:
-        return [to_refs(item) for item in value]
-    if kind is slice:
-        return slice(to_refs(value.start), to_refs(value.stop), to_refs(value.step))
-    if isinstance(value, (torch.dtype, torch.memory_format, torch.layout)):
-        return Named(NAMED[value])
-    if kind is TensorMeta:
-        return ("tensor", value.shape)
-    if kind is ModuleSpec:
-        return Part(value.name, to_refs(value.args), to_refs(value.kwargs), to_refs(value.dtype))
-    return value
-
-
-def op_text(target: str, args: tuple[Any, ...], kwargs: dict[str, Any], module: ModuleSpec | None) -> str:
-    """The operation with its arguments resolved: ``view(2, 10, 8, 4)``, ``cat(dim=1)``, ``matmul``.
-
-    Tensors are the step's inputs, so leading ones are left out; one after a literal, or given by keyword, is ``_``.
-    """
-    if module is not None:
-        own = ", ".join([*map(literal, module.args), *[f"{key}={literal(v)}" for key, v in module.kwargs]])
-        return f"{module.name.removeprefix('nn.')}({own})"
-    name = target.rpartition(".")[2]
-    if target == "operator.setitem":
-        return f"setitem {index_text(args[1])}" + ("" if isinstance(args[2], Traced) else f" = {literal(args[2])}")
-    if target.startswith("operator."):
-        name = OPERATOR_NAMES.get(name, name)
-    position = 0
-    for arg in args:
-        if arg.__class__ is not Traced and not _only_tensors(arg):
-            break
-        position += 1
-    parts = [literal(arg) for arg in args[position:]] if position < len(args) else []
-    if kwargs:
-        parts += [f"{key}={literal(value)}" for key, value in kwargs.items()]
-    return f"{name}({', '.join(parts)})" if parts else name
-
-
-def _only_tensors(value: Any) -> bool:
-    if isinstance(value, (tuple, list)):
-        return bool(value) and all(_only_tensors(item) for item in value)
-    return value.__class__ is Traced
-
-
-def literal(value: Any) -> str:
-    """A literal argument as Python would write it; tensors are ``_``."""
-    kind = value.__class__
-    if kind in ATOMS:
-        return repr(value)
-    if kind is Traced or kind is TensorMeta:
-        return "_"
-    if kind is tuple or kind is FieldTuple:
-        return f"({', '.join(map(literal, value))}{',' if len(value) == 1 else ''})"
-    if kind is list:
-        return f"[{', '.join(map(literal, value))}]"
-    if kind is slice:
-        return index_text(value)
-    if kind is ModuleSpec:
-        return op_text(value.name, (), {}, value)
-    return repr(value)
-
-
-def index_text(index: Any) -> str:
-    """An index as written between brackets: ``[0, 1:3, ...]``."""
-
-    def item(part: Any) -> str:
-        if isinstance(part, slice):
-            ends = ["" if end is None else literal(end) for end in (part.start, part.stop)]
-            return ":".join(ends) + ("" if part.step is None else f":{literal(part.step)}")
-        return "..." if part is Ellipsis else literal(part)
-
-    parts: Iterable[Any] = index if isinstance(index, tuple) else (index,)
-    return f"[{', '.join(map(item, parts))}]"
