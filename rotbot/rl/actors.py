@@ -177,6 +177,7 @@ class Seat:
 
     def __init__(self, name: str, kind: type[Actor], *arguments: Any, size: int = 1) -> None:
         self.name, self._kind, self._arguments, self._size = name, kind, arguments, size
+        self._mesh: monarch.actor.ProcMesh | None = None
         self._actor: Any = None
         self._processes: list[psutil.Process] = []
 
@@ -195,8 +196,8 @@ class Seat:
 
         Raises :class:`RoleLost` if one dies before, and the role's own exceptions.
         """
-        self.stop()
-        mesh = this_host().spawn_procs(per_host={"procs": self._size}, name=self.name)
+        await self.stop()
+        self._mesh = mesh = this_host().spawn_procs(per_host={"procs": self._size}, name=self.name)
         self._actor = mesh.spawn(self.name, self._kind, *self._arguments)
         pids = await self._ask("pid")
         try:
@@ -228,12 +229,24 @@ class Seat:
             await asyncio.sleep(0.1)
         return not self.alive
 
-    def stop(self) -> None:
-        """End the processes. They hold nothing that is not in a checkpoint or with who asked for it."""
+    async def stop(self) -> None:
+        """End the processes. They hold nothing that is not in a checkpoint or with who asked for it.
+
+        Monarch is told, and returns when it has taken note: if it learnt of a death while it shuts down at the end of
+        the program, its client would find nobody to report to and end the program with exit code 1, without a word.
+        """
         for process in self._processes:
             with contextlib.suppress(psutil.NoSuchProcess):  # it has died before
                 process.kill()
         self._processes = []
+        mesh, self._mesh = self._mesh, None
+        if mesh is not None:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(_stop(mesh), _GRACE)
+
+
+async def _stop(mesh: monarch.actor.ProcMesh) -> None:
+    await mesh.stop()
 
 
 def _is_alive(process: psutil.Process) -> bool:

@@ -111,8 +111,7 @@ async def _train(config: GrpoConfig, resume: bool, watch: Watch | None) -> GrpoR
                 await _revive(run, "trainer")
                 resume = True
     finally:
-        for seat in seats.values():
-            seat.stop()
+        await asyncio.gather(*[seat.stop() for seat in seats.values()])
     return GrpoResult(Path(config.output) / "model", step, _version(run), tokens, figures, time.monotonic() - began)
 
 

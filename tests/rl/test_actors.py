@@ -64,8 +64,10 @@ def run(work):
         return pool.submit(asyncio.run, work).result(300)
 
 
-def running(pids):
-    return [pid for pid in pids if psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE]
+def there(pids):
+    """Those that are there still, be it as a zombie: as long as Monarch has not taken note of a death, its report can
+    meet the end of the program, which then ends with 1."""
+    return [pid for pid in pids if psutil.pid_exists(pid)]
 
 
 async def wait_for_pids(seat):
@@ -90,13 +92,11 @@ def test_of_two_processes_one_killed_while_they_start():
         os.kill(pids[1], signal.SIGKILL)
         with pytest.raises(RoleLost):
             await starting
-        seat.stop()
-        return pids
+        await seat.stop()
+        return pids, there(pids)
 
-    pids = run(work())
-    assert len(pids) == 2
-    time.sleep(0.5)
-    assert not running(pids)
+    pids, left = run(work())
+    assert (len(pids), left) == (2, [])
 
 
 def test_what_a_role_says_of_its_settings_is_not_a_loss():
@@ -104,7 +104,8 @@ def test_what_a_role_says_of_its_settings_is_not_a_loss():
     with pytest.raises(ConfigError, match="expected a folder"):
         run(seat.start())
     assert seat.alive
-    seat.stop()
+    run(seat.stop())
+    assert not seat.alive
 
 
 def test_a_start_that_is_given_up_leaves_no_process():
@@ -114,12 +115,10 @@ def test_a_start_that_is_given_up_leaves_no_process():
         pids = await wait_for_pids(seat)
         starting.cancel()
         await asyncio.gather(starting, return_exceptions=True)
-        seat.stop()
-        return pids
+        await seat.stop()
+        return there(pids)
 
-    pids = run(work())
-    time.sleep(0.5)
-    assert not running(pids)
+    assert run(work()) == []
 
 
 @pytest.mark.parametrize(
@@ -131,7 +130,7 @@ def test_processes_that_compute_at_once_share_the_cores(options, share):
         seat = Seat("counting", Counting, config)
         await seat.start()
         threads = await seat.call("threads")
-        seat.stop()
+        await seat.stop()
         return threads
 
     assert run(work(GrpoConfig(dataset="data", **options))) == max(1, torch.get_num_threads() // share)
