@@ -6,11 +6,11 @@ A dimension is a number, or an expression of names (``B``, ``3*C``) for a symbol
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from keyword import iskeyword
 from typing import cast
 
 from rotbot.errors import InputError
+from rotbot.shapes.records import record
 from rotbot.shapes.symbols_text import canonical
 from rotbot.shapes.text import parse_int
 from rotbot.shapes.trace import Dim, Shape
@@ -21,7 +21,7 @@ MAX_RANK = 64
 MAX_DIM = 2**40
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ArgSpec:
     """An argument's shape (ints, and canonical expressions where it is symbolic) and dtype name."""
 
@@ -103,7 +103,7 @@ def _dims(text: str) -> list[int | str]:
 
 def parse_args(args: Mapping[str, ArgLike]) -> dict[str, ArgSpec]:
     """Read all arguments, in order. Raises :class:`InputError` for a name that is not a Python variable name."""
-    if not isinstance(args, Mapping):
+    if not isinstance(args, (dict, Mapping)):  # a dict is not looked up among abstract classes
         raise InputError(f"args: expected a mapping from names to shapes, got {type(args).__name__}")
     specs = {}
     for name, value in args.items():

@@ -42,7 +42,7 @@ _ONLY_VALUES_REJECT = frozenset(("torch.repeat_interleave", "Tensor.repeat_inter
 _OUT_OF_MEMORY = ("allocate memory", "not enough memory", "could not create a primitive")
 """What torch and its libraries say where memory ends: nothing against the call itself."""
 
-_cache: OrderedDict[Any, Result] = OrderedDict()
+_cache: OrderedDict[Any, list[Result]] = OrderedDict()
 
 
 def clear_cache() -> None:
@@ -58,14 +58,12 @@ def evaluate(target: str, args: tuple[Any, ...], kwargs: dict[str, Any], module:
     :class:`~rotbot.errors.LimitExceeded` where it would be too large.
     """
     key = (target, freeze(args), freeze(kwargs) if kwargs else (), None if module is None else freeze(module))
-    found = _cache.get(key)
-    if found is not None:
-        return found
-    result = _evaluate(target, args, kwargs, module)
-    _cache[key] = result
-    if len(_cache) > CACHE_SIZE:
-        _cache.popitem(last=False)
-    return result
+    kept = _cache.setdefault(key, [])  # a list, and not its one item: hashing the key twice would cost more
+    if not kept:
+        if len(_cache) > CACHE_SIZE:
+            _cache.popitem(last=False)
+        kept.append(_evaluate(target, args, kwargs, module))
+    return kept[0]
 
 
 def _evaluate(target: str, args: tuple[Any, ...], kwargs: dict[str, Any], module: ModuleSpec | None) -> Result:

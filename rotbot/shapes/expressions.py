@@ -53,7 +53,8 @@ class Expressions:
             self._count += 1
             if self._count > LIMITS.evaluations:
                 self._exceed(node)
-            return self._constant(node)
+            value: Any = node.value
+            return value if value.__class__ is int and value <= _SURELY_BOUNDED else self._constant(node)
         handler = _HANDLERS.get(node.__class__)
         if handler is None:
             name = type(node).__name__
@@ -92,8 +93,6 @@ class Expressions:
 
     def _constant(self, node: ast.Constant) -> Any:
         value: Any = node.value
-        if value.__class__ is int and value <= _SURELY_BOUNDED:
-            return value
         if isinstance(value, bytes):
             raise UnsupportedSnippet("bytes are not supported", node.lineno)
         return bounded(value)

@@ -6,20 +6,20 @@ applied from left to right, then all index tensors and lists together.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 
 from rotbot.errors import UnsupportedSnippet
 from rotbot.shapes.metadata import TensorMeta
+from rotbot.shapes.records import record
 from rotbot.shapes.text import render_shape
 
 _MASK_DTYPES = (torch.bool, torch.uint8)
 _INDEX_DTYPES = (torch.int64, torch.int32)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Primitive:
     """One step of an index: its text, the shape after it, index tensors' shapes, and the reason if torch rejects it."""
 
@@ -29,7 +29,7 @@ class Primitive:
     reason: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Plan:
     """The primitives of an index, in order; at least one, the last of which may carry a reason."""
 

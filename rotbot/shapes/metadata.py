@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from functools import lru_cache
 from operator import mul
 from typing import Any
 
 import torch
+
+from rotbot.shapes.records import record
 
 
 @lru_cache(maxsize=4096)
@@ -21,7 +22,7 @@ def row_major(shape: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(reversed(stride))
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TensorMeta:
     """What shape inference knows of a tensor: its sizes, strides (in elements) and dtype. No values, no storage."""
 
@@ -49,7 +50,7 @@ class TensorMeta:
         return 0 if 0 in self.shape else 1 + sum(map(mul, self.shape, self.stride)) - sum(self.stride)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ModuleSpec:
     """An inline ``nn`` module: its class by name, frozen constructor arguments (other modules among them), whether it
     is in training mode, and the dtype that its parameters were converted to."""
@@ -61,7 +62,7 @@ class ModuleSpec:
     dtype: torch.dtype | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Alias:
     """A result that *is* the argument tensor with this index (in-place operations return their first operand)."""
 
@@ -69,7 +70,7 @@ class Alias:
     meta: TensorMeta
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Fields:
     """A named tuple of results (``torch.max(x, 0)`` has ``values`` and ``indices``)."""
 
@@ -77,7 +78,7 @@ class Fields:
     items: tuple[Any, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Rejected:
     """Torch rejects the call: its own message."""
 

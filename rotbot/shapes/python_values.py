@@ -40,8 +40,11 @@ def bounded(value: Any) -> Any:
             exceed("bits of an integer", LIMITS.int_bits, value.bit_length())
     elif isinstance(value, (str, list, tuple, range, dict)) and _length(value) > LIMITS.sequence:
         exceed("items of a sequence", LIMITS.sequence, _length(value))
-    elif isinstance(value, (list, tuple, dict)) and any(isinstance(item, (list, tuple, dict)) for item in _held(value)):
-        _bound_nested(value)
+    elif isinstance(value, (list, tuple, dict)):
+        for item in _held(value):
+            if isinstance(item, (list, tuple, dict)):
+                _bound_nested(value)
+                break
     return value
 
 

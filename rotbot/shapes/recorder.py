@@ -179,10 +179,10 @@ class Recorder:
         """Note that ``value`` was assigned to ``name`` by the statement whose first node is ``since``."""
         if isinstance(value, Traced) and not value.path and value.node >= since:
             # They are still ours alone: set the field where a copy would double the cost of recording an operation.
-            object.__setattr__(self.nodes[value.node], "name", name)
+            self.nodes[value.node].name = name  # pyright: ignore[reportAttributeAccessIssue]
             for step in reversed(self.steps):
                 if step.node == value.node:
-                    object.__setattr__(step, "name", name)
+                    step.name = name  # pyright: ignore[reportAttributeAccessIssue]
                     break
 
     def bound(self, name: str, value: Any) -> None:

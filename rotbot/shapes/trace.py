@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from rotbot.shapes.records import record
+
 if TYPE_CHECKING:
     import torch.fx
 
@@ -19,7 +21,7 @@ Dim = int | str
 Shape = tuple[Dim, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Span:
     """Where in the source a step comes from: 1-based lines, 0-based columns, end exclusive (as in ``ast``)."""
 
@@ -29,7 +31,7 @@ class Span:
     end_column: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Step:
     """One primitive: ``op`` applied to ``inputs`` gives ``outputs``.
 
@@ -55,7 +57,7 @@ class Step:
         return None if self.span is None else self.span.line
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class StepError:
     """Where and why torch would reject the program: the index into ``steps``, the source line, plain words."""
 
@@ -64,7 +66,7 @@ class StepError:
     line: int | None = field(default=None, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Ref:
     """A node's result used as an argument: the node's index, and the way to one of its results if they are nested
     (``(1,)`` is the second of a tuple, ``(1, 0)`` the hidden state of an LSTM, ``()`` a single tensor)."""
@@ -73,14 +75,14 @@ class Ref:
     path: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Named:
     """A constant of torch used as an argument, by its name in the allowlist: ``torch.int64``."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Part:
     """An ``nn`` module that another's constructor is given: its class in the allowlist, its own arguments, and the
     dtype it was converted to."""
@@ -91,7 +93,7 @@ class Part:
     dtype: Named | None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Node:
     """One torch-level operation as recorded, enough to rebuild its ``torch.fx.Node``.
 
@@ -130,7 +132,7 @@ def is_in_place(target: str) -> bool:
     return name in _IN_PLACE_OPERATORS if namespace == "operator" else name.endswith("_")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Binding:
     """A variable of the program's top level stands for the result ``ref`` (None: for no tensor) from here on.
 
@@ -142,7 +144,7 @@ class Binding:
     ref: Ref | None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Promise:
     """What a symbolic trace holds for: :attr:`names` are the names of its dimensions, :attr:`assumptions` what their
     values must fulfil (``C % 8 == 0``), and :attr:`verified` counts the assignments it was compared with."""

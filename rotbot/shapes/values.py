@@ -9,6 +9,7 @@ from typing import Any, Self
 import torch
 
 from rotbot.shapes.metadata import ModuleSpec, TensorMeta
+from rotbot.shapes.records import record
 
 
 @dataclass(slots=True, eq=False)
@@ -51,21 +52,21 @@ class FieldTuple(tuple[Any, ...]):
         return made
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Namespace:
     """A module such as ``torch.linalg``, by the prefix of its names in the allowlist."""
 
     prefix: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Operation:
     """An allowlisted torch function, by its qualified name."""
 
     target: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Method:
     """A bound method: of a tensor (an operation), or of a Python list or dict."""
 
@@ -73,7 +74,7 @@ class Method:
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ModuleClass:
     """An ``nn`` class, by name."""
 
@@ -120,7 +121,7 @@ class Scope:
         return scope
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Function:
     """A function or lambda defined in the snippet, in the scope it was defined in."""
 
@@ -230,14 +231,14 @@ class ModuleInit:
     instance: Instance
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Builtin:
     """A Python builtin or ``math`` function, by name."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Device:
     """Any device: shapes do not depend on it."""
 
@@ -250,28 +251,28 @@ class Loss:
     settings: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class NoOp:
     """A call without effect on shapes: ``torch.manual_seed``, ``torch.no_grad``."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Training:
     """An optimizer, a scheduler, or what else trains: nothing that it does changes a shape."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class NumberLimits:
     """``torch.finfo`` or ``torch.iinfo`` of a dtype."""
 
     dtype: torch.dtype
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Annotation:
     """A name imported for annotations: ``Optional``. Nothing can be done with it."""
 
