@@ -1,7 +1,7 @@
 """The experiment on rewards: arms of GRPO, and SFT alone, from one checkpoint, several seeds each.
 
     python tools/experiment.py OUT --start MODEL --data DATA --narrow NARROW --sft SFT [--seeds 1,2,3] [--steps 60]
-        [--rows 200] [KEY=VALUE ...]
+        [--rows 200] [--arm ARM ...] [KEY=VALUE ...]
 
 Every arm of GRPO takes as many steps of as many completions, with the recipe's optimizer, which gives all of them steps
 of one length; KEY=VALUE are further settings of ``rotbot grpo`` for all of them. ``SFT alone`` trains on SFT, the
@@ -182,13 +182,19 @@ def main() -> None:
     parser.add_argument("--seeds", default="1,2,3")
     parser.add_argument("--steps", type=int, default=60)
     parser.add_argument("--rows", type=int, default=200, help="problems of a split")
+    parser.add_argument(
+        "--arm", action="append", choices=[*ARMS, SFT], help="one of the arms to make (again for more); all by default"
+    )
     parser.add_argument("settings", nargs="*", help="further settings of rotbot grpo")
     given = parser.parse_intermixed_args()
+    given.arm = given.arm or [*ARMS, SFT]
+    if SFT in given.arm and "faithful" not in given.arm:
+        parser.error(f"{SFT!r} takes as long as the arm 'faithful': expected that too")
     curves, ends = list[Row](), list[Row]()
     start = evaluate(given.start, given.out / START, given.rows)
     ends += [Row(START, 0, split, name, value) for (split, name), value in start.items()]
     for seed in map(int, given.seeds.split(",")):  # seed by seed: what is broken off has whole seeds
-        for arm in (*ARMS, SFT):
+        for arm in [arm for arm in (*ARMS, SFT) if arm in given.arm]:
             run = given.out / arm / str(seed)
             train(run, arm, seed, given)
             found = evaluate(str(run / "model"), run / "eval", given.rows)
