@@ -29,6 +29,8 @@ _COPY_LINK = """async (query) => { const url = location.origin + location.pathna
   catch { return [query, "It is in the address bar."]; } }"""
 _MARK_STOPPED = """() => document.querySelectorAll('.mark.now').forEach((mark) => {
   mark.textContent = 'stopped here'; mark.className = 'mark cut'; })"""
+_SHOW_CODE = """() => { const form = document.querySelector('#asking');
+  if (form.getBoundingClientRect().top < 0) form.scrollIntoView(); }"""
 _SHOW_ANSWER = """() => { const answer = document.querySelector('.answer');
   if (answer.getBoundingClientRect().top > innerHeight / 2) answer.scrollIntoView(); }"""
 
@@ -140,9 +142,10 @@ def build(models: tuple[str, ...] = ("embedded",), service: Service | None = Non
         gr.on([model.input, model.blur], extras, form, [query, local], **seen)
         run.click(None, js=_SHOW_ANSWER, **_PRIVATE)  # on a phone it is below the form
         stopped = stop.click(None, cancels=[begun, ran], **_PRIVATE)
-        stopped = stopped.then(lambda: views.status("Stopped."), None, note, **_PRIVATE)
+        stopped = stopped.then(_stopped, note, note, **_PRIVATE)
         stopped.then(None, js=_MARK_STOPPED, **_PRIVATE)  # when all that was under way has come
         for button, example in chosen:
+            button.click(None, js=_SHOW_CODE, **_PRIVATE)
             button.click(
                 lambda example=example: example_fields(example), None, [code, *filling], cancels=[begun, ran],
                 **_PRIVATE,
@@ -187,6 +190,11 @@ def _fields(code: str, target: str | None, shapes: dict[str, str]) -> list[Any]:
     return [list(found.free), last or "", gr.update(choices=list(found.assigned), value=kept), *rows]
 
 
+def _stopped(note: str | None) -> Any:
+    """What the note says after Stop: what it said, if nothing went on."""
+    return views.status("Stopped.") if views.is_going_on(note or "") else gr.skip()
+
+
 def _extras(filled: Filled) -> tuple[str, str]:
     return to_query(filled), command(filled)
 
@@ -226,12 +234,14 @@ async def _answer(
     async for event in streamed(service, problem, model, sampling):
         match event:
             case Waiting(place):
-                yield views.status(f"In the queue: place {place}."), gr.skip(), "", ""
+                said = f"In the queue: place {place}." if place else "The model begins."
+                yield views.status(said, views.GOING_ON), gr.skip(), "", ""
             case Loading(name):
-                yield views.status(f"Loading {name}; the first time takes a while."), gr.skip(), "", ""
+                said = f"Loading {name}; the first time takes a while."
+                yield views.status(said, views.GOING_ON), gr.skip(), "", ""
             case Writing(text, seconds):
                 yield (
-                    views.status(f"The model is writing ({seconds:.1f} s)."),
+                    views.status(f"The model is writing ({seconds:.1f} s).", views.GOING_ON),
                     _partly(trace, text),
                     "",
                     views.raw(text),

@@ -40,7 +40,7 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """``place`` requests are served first, this one included: 1 is next."""
+    """``place`` requests are served first, this one included: 1 is next, and 0 starts at once."""
 
     place: int
 
@@ -114,6 +114,8 @@ class Service:
         """Queue a request; its first report is its place, or at once :class:`Stopped` if the queue is full."""
         with self._changed:
             place = sum(not waiting.cancelled for waiting in self._waiting) + 1
+            if place == 1 and not self._running:
+                place = 0
             if place <= self.settings.waiting:
                 ticket.report(Waiting(place))  # before the other thread can report what comes next
                 self._waiting.append(ticket)

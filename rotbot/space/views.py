@@ -17,10 +17,18 @@ _MARKS = {
 }
 
 
+GOING_ON = "going-on"
+
+
 def status(text: str, kind: str = "info") -> str:
-    """One sentence on what goes on (``info``), what to do next (``todo``) or what is wrong (``bad``); screen readers
-    say it."""
+    """One sentence on what is so (``info``), what goes on (``GOING_ON``), what to do next (``todo``) or what is wrong
+    (``bad``); screen readers say it."""
     return f'<p class="status {esc(kind)}" role="status">{esc(text)}</p>'
+
+
+def is_going_on(note: str) -> bool:
+    """Whether :func:`status` made this of what goes on."""
+    return note.startswith(f'<p class="status {GOING_ON}"')
 
 
 def _step(step: Step | None, partial: str = "") -> str:

@@ -137,6 +137,23 @@ def test_steps_stream_and_stop_aborts_in_the_engine(visit, site):
     assert problem in engine.aborted
 
 
+def test_stop_with_nothing_under_way_leaves_what_is_said(visit, site):
+    page = visit(site.link("y = x.flatten(1)", "y", x="B, 3, H"))
+    expect(page.locator(".status")).to_contain_text("Holds")
+    promise = page.locator(".status").inner_text()
+    with page.expect_response(lambda response: "/queue/data" in response.url):
+        page.get_by_role("button", name="Stop").click()
+    page.wait_for_timeout(1000)
+    assert page.locator(".status").inner_text() == promise
+
+
+def test_an_example_that_is_chosen_far_down_the_page_is_seen(visit, site):
+    page = visit(site.url, width=390)
+    page.get_by_role("button", name=EXAMPLES[3].title, exact=True).click()
+    expect(editor(page)).to_contain_text(EXAMPLES[3].code.splitlines()[0])
+    expect(editor(page)).to_be_in_viewport()
+
+
 def test_another_problem_ends_the_answer_to_the_last(visit, site):
     def writing():
         site.going = False
