@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rotbot.cli.options import Endpoint, EndpointModel, EndpointTimeout, ShapeArguments  # typer reads them
+from rotbot.cli.options import Endpoint, EndpointModel, EndpointTimeout, EngineKind, ShapeArguments  # typer reads them
 from rotbot.cli.view import printable
 from rotbot.errors import InputError, RotbotError, UnsupportedSnippet
 
@@ -35,7 +35,7 @@ def chat(
         str, typer.Argument(help="A Hub ID (owner/name or owner/name@revision), a folder, or embedded.")
     ] = "embedded",
     arg: ShapeArguments = None,
-    engine: Annotated[str, typer.Option("--engine", help="auto, vllm or transformers.")] = "auto",
+    engine: EngineKind = "auto",
     endpoint: Endpoint = None,
     name: EndpointModel = None,
     timeout: EndpointTimeout = 600.0,

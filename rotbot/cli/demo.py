@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rotbot.cli.options import EngineKind  # typer reads it
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -38,7 +40,7 @@ def demo(
     model: Annotated[
         str, typer.Argument(help="A Hub ID (owner/name or owner/name@revision), a folder, or embedded.")
     ] = "embedded",
-    engine: Annotated[str, typer.Option("--engine", help="auto, vllm or transformers.")] = "auto",
+    engine: EngineKind = "auto",
 ) -> None:
     """Show the shipped model at work: four problems, every step beside what torch.fx says.
 

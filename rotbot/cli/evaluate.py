@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rotbot.cli.options import EndpointTimeout  # typer reads it
+from rotbot.cli.options import EndpointTimeout, EngineKind, one_of  # typer reads them
 from rotbot.errors import InputError
 
 if TYPE_CHECKING:
@@ -42,7 +42,9 @@ def evaluate(
     prompt: Annotated[
         str,
         typer.Option(
-            "--prompt", help="plain for rotbot's models; described (zero-shot) or explained (two examples) for others."
+            "--prompt",
+            help="plain for rotbot's models; described (zero-shot) or explained (two examples) for others.",
+            autocompletion=one_of("plain", "described", "explained"),
         ),
     ] = "plain",
     variants: Annotated[
@@ -51,7 +53,7 @@ def evaluate(
             "--variants", min=0, help="Problems of a split that are also asked renamed, respelled, with dead code."
         ),
     ] = 0,
-    engine: Annotated[str, typer.Option("--engine", help="auto, vllm or transformers.")] = "auto",
+    engine: EngineKind = "auto",
     name: Annotated[
         str | None, typer.Option("--model-name", help="What an endpoint calls the model (default: its only one).")
     ] = None,

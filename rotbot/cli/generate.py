@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rotbot.cli.options import one_of, recipes
 from rotbot.errors import InputError
 
 if TYPE_CHECKING:
@@ -23,7 +24,13 @@ if TYPE_CHECKING:
 def generate(
     out: Annotated[Path, typer.Argument(help="The folder to write; it appears whole or not at all.")],
     config: Annotated[
-        str | None, typer.Option("--config", "-c", help="A recipe by name (shapes) or YAML file; options come on top.")
+        str | None,
+        typer.Option(
+            "--config",
+            "-c",
+            help="A recipe by name (shapes) or YAML file; options come on top.",
+            autocompletion=recipes("datasets"),
+        ),
     ] = None,
     rows: Annotated[
         int | None, typer.Option("--rows", "-n", min=1, help="Rows over all splits together.", show_default="20000")
@@ -50,7 +57,13 @@ def generate(
         typer.Option("--symbolic", min=0, max=1, help="Share of problems with named sizes.", show_default="0.01"),
     ] = None,
     work: Annotated[
-        str | None, typer.Option("--work", metavar="MODE", help="Write the work of steps: arithmetic, full or named.")
+        str | None,
+        typer.Option(
+            "--work",
+            metavar="MODE",
+            help="Write the work of steps: arithmetic, full or named.",
+            autocompletion=one_of("arithmetic", "full", "named"),
+        ),
     ] = None,
     eval_rows: Annotated[
         int | None,

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import typer
 
+from rotbot.cli.options import one_of, recipes
+
 
 def grpo(
     overrides: list[str] = typer.Argument(None, metavar="[KEY=VALUE]...", help="Settings, e.g. model=PATH."),
-    config: str = typer.Option("tiny-grpo", "--config", "-c", help="A shipped recipe's name or a YAML file."),
+    config: str = typer.Option(
+        "tiny-grpo", "--config", "-c", help="A shipped recipe's name or a YAML file.", autocompletion=recipes("grpo")
+    ),
     runner: str = typer.Option(
-        "monarch", "--runner", help="monarch: generator, trainer and rewards each in a process; local: all in one."
+        "monarch",
+        "--runner",
+        help="monarch: generator, trainer and rewards each in a process; local: all in one.",
+        autocompletion=one_of("monarch", "local"),
     ),
     resume: bool = typer.Option(False, "--resume", help="Continue from the last checkpoint in the output folder."),
     dry_run: bool = typer.Option(False, "--dry-run", help="Check the settings and the data, say what would run."),

@@ -2,9 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from rotbot.recipes import Kind
+
+
+def one_of(*values: str) -> Callable[[str], list[str]]:
+    """How a shell completes an option that takes one of ``values``."""
+
+    def complete(incomplete: str) -> list[str]:
+        return [value for value in values if value.startswith(incomplete)]
+
+    return complete
+
+
+def recipes(kind: Kind) -> Callable[[str], list[str]]:
+    """How a shell completes the name of a shipped recipe."""
+
+    def complete(incomplete: str) -> list[str]:
+        from rotbot.recipes import list_recipes
+
+        return one_of(*list_recipes(kind))(incomplete)
+
+    return complete
+
 
 ShapeArguments = Annotated[
     list[str] | None,
@@ -18,4 +43,8 @@ EndpointTimeout = Annotated[
 ]
 EndpointModel = Annotated[
     str | None, typer.Option("--model-name", help="What the endpoint calls the model (default: its only one).")
+]
+EngineKind = Annotated[
+    str,
+    typer.Option("--engine", help="auto, vllm or transformers.", autocompletion=one_of("auto", "vllm", "transformers")),
 ]

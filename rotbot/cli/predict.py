@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rotbot.cli.options import Endpoint, EndpointModel, EndpointTimeout, ShapeArguments  # typer reads them
+from rotbot.cli.options import Endpoint, EndpointModel, EndpointTimeout, ShapeArguments, one_of  # typer reads them
 from rotbot.cli.view import printable
 from rotbot.errors import InputError
 
@@ -36,7 +36,14 @@ def predict(
     target: Annotated[
         str | None, typer.Option("--target", "-t", metavar="NAME", help="The variable asked for (default: the last).")
     ] = None,
-    engine: Annotated[str, typer.Option("--engine", help="auto, vllm, transformers or endpoint.")] = "auto",
+    engine: Annotated[
+        str,
+        typer.Option(
+            "--engine",
+            help="auto, vllm, transformers or endpoint.",
+            autocompletion=one_of("auto", "vllm", "transformers", "endpoint"),
+        ),
+    ] = "auto",
     endpoint: Endpoint = None,
     name: EndpointModel = None,
     timeout: EndpointTimeout = 600.0,

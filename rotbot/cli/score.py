@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rotbot.cli.options import one_of
 from rotbot.errors import InputError
 
 if TYPE_CHECKING:
@@ -25,7 +26,9 @@ _SHARES = ("faithful", "final_correct", "lucky", "parsed")
 
 def score(
     file: Annotated[str, typer.Argument(help="JSON lines: code, args, target (or prompt), completion. - for stdin.")],
-    rubric: Annotated[str, typer.Option("--rubric", help="faithful or final-only.")] = "faithful",
+    rubric: Annotated[
+        str, typer.Option("--rubric", help="faithful or final-only.", autocompletion=one_of("faithful", "final-only"))
+    ] = "faithful",
     local: Annotated[bool, typer.Option("--local", help="Also run each claimed step by itself.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a completion on stdout.")] = False,
 ) -> None:

@@ -7,12 +7,16 @@ from pathlib import Path
 
 import typer
 
+from rotbot.cli.options import recipes
+
 
 def sft(
     overrides: list[str] = typer.Argument(
         None, metavar="[KEY=VALUE]...", help="Settings, e.g. dataset=PATH model=ID optimizer.lr=1e-3."
     ),
-    config: str = typer.Option("tiny", "--config", "-c", help="A shipped recipe's name or a YAML file."),
+    config: str = typer.Option(
+        "tiny", "--config", "-c", help="A shipped recipe's name or a YAML file.", autocompletion=recipes("training")
+    ),
     resume: bool = typer.Option(False, "--resume", help="Continue from the last checkpoint in the output folder."),
     dry_run: bool = typer.Option(False, "--dry-run", help="Check the settings and the data, say what would run."),
     processes: int = typer.Option(

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from rotbot.cli.options import EngineKind  # typer reads it
 from rotbot.errors import InputError
 
 
@@ -15,7 +16,7 @@ def space(
     model: Annotated[
         list[str] | None, typer.Option("--model", help="A model to offer: embedded, a folder, a Hub ID. Repeatable.")
     ] = None,
-    engine: Annotated[str, typer.Option("--engine", help="auto, vllm or transformers.")] = "auto",
+    engine: EngineKind = "auto",
     host: Annotated[str, typer.Option("--host", help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", min=1, max=65535, help="The port to listen on.")] = 7860,
     open_browser: Annotated[bool, typer.Option("--open/--no-open", help="Open the page in a browser.")] = True,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rotbot.cli.formats import FORMATS, SNIPPET, github_text, sarif_data
+from rotbot.cli.options import one_of
 from rotbot.errors import InputError
 
 if TYPE_CHECKING:
@@ -46,7 +47,12 @@ def trace(
     work: Annotated[bool, typer.Option("--work", help="Also show the arithmetic of every step.")] = False,
     form: Annotated[
         str,
-        typer.Option("--format", metavar="FORMAT", help="text, json, github (workflow commands) or sarif (2.1.0)."),
+        typer.Option(
+            "--format",
+            metavar="FORMAT",
+            help="text, json, github (workflow commands) or sarif (2.1.0).",
+            autocompletion=one_of(*FORMATS),
+        ),
     ] = "text",
     as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
     watch: Annotated[

@@ -79,8 +79,19 @@ def test_the_list_of_commands_has_each_with_its_first_sentence():
     assert "<bool>" not in listed
 
 
-@pytest.mark.parametrize(("words", "offered"), [("rotbot pre", "predict"), ("rotbot trace --ar", "--arg")])
-def test_a_shell_completes_commands_and_options(words, offered):
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        ("rotbot pre", "predict"),
+        ("rotbot trace --ar", "--arg"),
+        ("rotbot trace --format s", "sarif"),
+        ("rotbot predict --engine e", "endpoint"),
+        ("rotbot sft --config qwen3-0", "qwen3-0.6b"),
+        ("rotbot grpo --config t", "tiny-grpo"),
+        ("rotbot generate --config s", "shapes"),
+    ],
+)
+def test_a_shell_completes_commands_options_and_their_values(words, offered):
     environment = {"_ROTBOT_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
     command = str(Path(sys.executable).with_name("rotbot"))
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | environment)
