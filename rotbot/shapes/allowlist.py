@@ -211,6 +211,9 @@ SHARED = frozenset(_SHARED.split())
 ATTRIBUTES = frozenset(("T", "mT", "H", "mH", "real", "imag", "data"))
 """Tensor attributes that are operations (no call)."""
 
+CONTAINERS: dict[str, type[nn.Module]] = {
+    "nn.Sequential": nn.Sequential, "nn.ModuleList": nn.ModuleList, "nn.ModuleDict": nn.ModuleDict,
+}  # fmt: skip
 MODULES: dict[str, type[nn.Module]] = {
     f"nn.{name}": getattr(nn, name) for name in _MODULES.split() if hasattr(nn, name)
 }
@@ -251,6 +254,7 @@ IMPORTS: dict[str, str] = {
     "math": "math",
     "collections": "collections",
     "dataclasses": "dataclasses",
+    "functools": "functools",
     **NAMESPACES,
 }
 """Modules a snippet may import, and their prefix."""

@@ -10,8 +10,8 @@ import torch
 
 from rotbot.errors import UnsafeSnippet, UnsupportedSnippet
 from rotbot.shapes import allowlist, python_values
-from rotbot.shapes.classes import attribute_of
-from rotbot.shapes.modules import CONTAINERS, module_attribute
+from rotbot.shapes.classes import attribute_of, is_of_torch
+from rotbot.shapes.modules import module_attribute
 from rotbot.shapes.python_values import kind
 from rotbot.shapes.recorder import Recorder
 from rotbot.shapes.source import span_of
@@ -32,6 +32,7 @@ from rotbot.shapes.values import (
     Traced,
     Training,
     UserClass,
+    as_torch,
 )
 
 _VALUE_PROPERTIES = frozenset(("shape", "ndim", "dtype", "device", "requires_grad", "is_cuda", "nbytes", "itemsize"))
@@ -44,7 +45,7 @@ INITIALIZERS = frozenset(
 _BUILTINS = frozenset(
     "torch.FloatTensor torch.DoubleTensor torch.LongTensor torch.IntTensor torch.device torch.Size torch.nn.Parameter "
     "torch.finfo torch.iinfo torch.cuda.is_available collections.OrderedDict dataclasses.dataclass "
-    "dataclasses.field".split()
+    "dataclasses.field functools.partial".split()
 )
 _LIMITS = frozenset("min max eps tiny smallest_normal resolution bits".split())
 _TENSOR_QUERIES = frozenset(
@@ -76,6 +77,8 @@ def attribute(recorder: Recorder, owner: Any, name: str, node: ast.expr) -> Any:
         return owner[owner.names.index(name)]
     if name in python_values.methods(owner) or (name == "numel" and isinstance(owner, tuple)):
         return Method(owner, name)
+    if isinstance(owner, Instance) and is_of_torch(owner, name):
+        return module_attribute(recorder, as_torch(owner), name, node)
     if isinstance(owner, (Instance, UserClass, Super)):
         return attribute_of(recorder, owner, name, span_of(node))
     if isinstance(owner, Module):
@@ -146,7 +149,7 @@ def _of_namespace(owner: Namespace, name: str, node: ast.expr) -> Any:
     if qualified in allowlist.NAMESPACES:
         return Namespace(allowlist.NAMESPACES[qualified])
     if owner.prefix == "torch.nn" and (
-        f"nn.{name}" in allowlist.MODULES or f"nn.{name}" in CONTAINERS or name == "Module"
+        f"nn.{name}" in allowlist.MODULES or f"nn.{name}" in allowlist.CONTAINERS or name == "Module"
     ):
         return ModuleClass(f"nn.{name}")
     if (owner.prefix == "torch" and name in _NO_OPS) or (owner.prefix == "torch.nn.init" and name in INITIALIZERS):

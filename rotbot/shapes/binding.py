@@ -12,7 +12,7 @@ from rotbot.shapes.modules import set_item, set_parameter
 from rotbot.shapes.python_values import PYTHON_ERRORS, grown, kind, python_reason
 from rotbot.shapes.rejected import count
 from rotbot.shapes.source import span_of
-from rotbot.shapes.values import Module, Traced
+from rotbot.shapes.values import Module, Traced, as_torch
 
 if TYPE_CHECKING:
     from rotbot.shapes.expressions import Expressions
@@ -80,6 +80,7 @@ def _assign_item(scope: Expressions, target: ast.Subscript, value: Any) -> None:
             raise recorder.failure("setitem", (owner, value), reason, span_of(target))
         recorder.setitem(owner, index, value, span_of(target))
         return
+    owner = as_torch(owner)
     if isinstance(owner, Module) and owner.children is not None:
         set_item(owner, index, value, target)
         recorder.changed(owner)

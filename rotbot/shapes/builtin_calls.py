@@ -10,11 +10,10 @@ import torch
 
 from rotbot.errors import UnsupportedSnippet
 from rotbot.shapes import python_values
-from rotbot.shapes.allowlist import MODULES
+from rotbot.shapes.allowlist import CONTAINERS, MODULES
 from rotbot.shapes.checks import check_device
 from rotbot.shapes.classes import is_module
 from rotbot.shapes.dicts import VIEWS
-from rotbot.shapes.modules import CONTAINERS
 from rotbot.shapes.operators import binary, truth
 from rotbot.shapes.python_values import PLAIN, PYTHON_ERRORS, bounded, growing, kind, python_reason
 from rotbot.shapes.recorder import ProgramError
@@ -33,9 +32,11 @@ from rotbot.shapes.values import (
     Namespace,
     NumberLimits,
     Operation,
+    Partial,
     SuperName,
     Traced,
     UserClass,
+    as_torch,
 )
 from rotbot.shapes.walks import traced_in
 
@@ -71,8 +72,8 @@ def call_builtin(
         if kwargs["key"] is not None:
             return _by_key(interpreter, name, args, kwargs, node)
         kwargs = {key: value for key, value in kwargs.items() if key != "key"}
-    if name == "len" and args and isinstance(args[0], Module) and args[0].children is not None:
-        return len(args[0].children)
+    if name == "len" and args and isinstance(held := as_torch(args[0]), Module) and held.children is not None:
+        return len(held.children)
     if args and isinstance(args[0], Traced):
         return _on_tensor(interpreter, name, args[0], node)
     if name not in _HOLDING and any(traced_in((args, kwargs))):
@@ -161,7 +162,16 @@ def _legacy(dtype: torch.dtype) -> Callable[[Interpreter, list[Any], dict[str, A
     return make
 
 
+def _partial(interpreter: Interpreter, args: list[Any], kwargs: dict[str, Any], node: ast.Call) -> Partial:
+    """``functools.partial(function, ...)``."""
+    if not args or isinstance(args[0], (*PLAIN, Traced)):
+        what = kind(args[0]) if args else "nothing"
+        raise interpreter.recorder.failure("partial", args, f"expected a function first, got {what}", span_of(node))
+    return Partial(args[0], tuple(args[1:]), kwargs)
+
+
 def _is_iterable(value: Any) -> bool:
+    value = as_torch(value)
     return isinstance(value, Traced) or (isinstance(value, Module) and value.children is not None)
 
 
@@ -236,6 +246,7 @@ def _is_instance(interpreter: Interpreter, args: list[Any], kwargs: dict[str, An
         return is_module(value)
     if isinstance(wanted, ModuleClass):
         classes = {**MODULES, **CONTAINERS}
+        value = as_torch(value)
         return isinstance(value, Module) and issubclass(classes[value.spec.name], classes[wanted.name])
     names = ", ".join(_KINDS)
     raise UnsupportedSnippet(
@@ -258,6 +269,7 @@ _OWN: dict[str, Callable[[Interpreter, list[Any], dict[str, Any], ast.Call], Any
     "nn.Transformer.generate_square_subsequent_mask": _causal_mask,
     "dataclasses.dataclass": _decorator,
     "dataclasses.field": _field,
+    "functools.partial": _partial,
     "print": lambda *_: None,
     "isinstance": _is_instance,
     "map": _map,

@@ -47,6 +47,7 @@ from rotbot.shapes.values import (
     Namespace,
     NoOp,
     Operation,
+    Partial,
     SuperName,
     Traced,
     Training,
@@ -257,6 +258,13 @@ def _training(
     return maker
 
 
+def _partial(
+    interpreter: Interpreter, partial: Partial, args: list[Any], kwargs: dict[str, Any], node: ast.Call
+) -> Any:
+    with interpreter.expressions.deeper(node):
+        return interpreter.call(partial.function, [*partial.args, *args], {**partial.kwargs, **kwargs}, node)
+
+
 def _namespace(
     interpreter: Interpreter, namespace: Namespace, args: list[Any], kwargs: dict[str, Any], node: ast.Call
 ) -> Any:
@@ -276,6 +284,7 @@ _CALLS: dict[type[Any], Callable[[Interpreter, Any, list[Any], dict[str, Any], a
     Namespace: _namespace,
     NoOp: _no_op,
     Training: _training,
+    Partial: _partial,
     UserClass: construct,
     Instance: call_instance,
     BoundMethod: call_method,

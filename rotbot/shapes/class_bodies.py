@@ -10,7 +10,7 @@ import ast
 from typing import TYPE_CHECKING, Any
 
 from rotbot.errors import UnsafeSnippet, UnsupportedSnippet
-from rotbot.shapes.classes import OWN
+from rotbot.shapes.classes import own_names
 from rotbot.shapes.recorder import ProgramError
 from rotbot.shapes.source import bound_names, span_of
 from rotbot.shapes.values import Builtin, ClassMethod, Function, ModuleClass, NoOp, Property, Scope, UserClass
@@ -35,14 +35,14 @@ def define(interpreter: Interpreter, node: ast.ClassDef) -> UserClass:
     options = _dataclass_options(interpreter, node)
     if node.keywords:
         raise UnsafeSnippet("a metaclass or another keyword of a class is not allowed", node.lineno)
-    base, is_module = _base(interpreter, node)
+    base, is_module, torch_base = _base(interpreter, node)
     if options is not None and is_module:
         raise UnsupportedSnippet("a dataclass that derives from nn.Module is not supported", node.lineno)
     fields = [s.target.id for s in node.body if isinstance(s, ast.AnnAssign) and isinstance(s.target, ast.Name)]
     outer = interpreter.expressions.scope
     made = UserClass(
         node.name, base, {}, Scope(outer), is_module,
-        None if options is None else tuple(fields), bool(options and options.get("frozen")),
+        None if options is None else tuple(fields), bool(options and options.get("frozen")), torch_base,
     )  # fmt: skip
     interpreter.expressions.scope = made.constants
     try:
@@ -77,8 +77,8 @@ def _dataclass_options(interpreter: Interpreter, node: ast.ClassDef) -> dict[str
     return options
 
 
-def _base(interpreter: Interpreter, node: ast.ClassDef) -> tuple[UserClass | None, bool]:
-    """The class of the snippet that it derives from, and whether it is an ``nn.Module``."""
+def _base(interpreter: Interpreter, node: ast.ClassDef) -> tuple[UserClass | None, bool, str | None]:
+    """The class of the snippet that it derives from, whether it is an ``nn.Module``, and which other one of torch's."""
     scope = interpreter.expressions.scope
     if not node.bases or (
         len(node.bases) == 1
@@ -86,14 +86,15 @@ def _base(interpreter: Interpreter, node: ast.ClassDef) -> tuple[UserClass | Non
         and node.bases[0].id == "object"
         and scope.find("object") is None
     ):
-        return None, False
+        return None, False, None
     found = [interpreter.expressions.value(base) for base in node.bases]
     if len(found) == 1 and isinstance(found[0], UserClass):
-        return found[0], found[0].is_module
-    if found == [ModuleClass("nn.Module")]:
-        return None, True
+        return found[0], found[0].is_module, found[0].torch_base
+    if len(found) == 1 and isinstance(found[0], ModuleClass):
+        name = found[0].name
+        return None, True, None if name == "nn.Module" else name
     raise UnsupportedSnippet(
-        "a class is supported where it derives from nn.Module, from one other class of the program, or from nothing",
+        "a class is supported where it derives from one class of torch.nn or of the program, or from nothing",
         node.lineno,
     )
 
@@ -152,8 +153,8 @@ def _defines(made: UserClass, name: str) -> bool:
 def _check_name(made: UserClass, name: str, line: int) -> None:
     if name.startswith("__") and name not in (_OVERRIDDEN if made.is_module else _SPECIAL):
         raise UnsafeSnippet(f"defining {name} is not allowed", line)
-    if made.is_module and name in OWN and name not in _OVERRIDDEN:
-        raise UnsupportedSnippet(f"overriding nn.Module.{name} is not supported", line)
+    if made.is_module and name in own_names(made) and name not in _OVERRIDDEN:
+        raise UnsupportedSnippet(f"overriding {made.torch_base or 'nn.Module'}.{name} is not supported", line)
 
 
 def check_decorators(interpreter: Interpreter, node: ast.FunctionDef) -> None:

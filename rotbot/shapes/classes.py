@@ -10,14 +10,17 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 
 from rotbot.errors import UnsafeSnippet, UnsupportedSnippet
+from rotbot.shapes.allowlist import CONTAINERS, MODULES
 from rotbot.shapes.python_values import PLAIN, kind
 from rotbot.shapes.recorder import ProgramError, Recorder
+from rotbot.shapes.running import kept_module
 from rotbot.shapes.source import span_of
 from rotbot.shapes.trace import Span
 from rotbot.shapes.values import (
@@ -27,6 +30,7 @@ from rotbot.shapes.values import (
     Instance,
     Method,
     Module,
+    ModuleClass,
     ModuleInit,
     Property,
     Scope,
@@ -39,7 +43,7 @@ from rotbot.shapes.values import (
 if TYPE_CHECKING:
     from rotbot.shapes.interpreter import Interpreter
 
-OWN = frozenset(dir(nn.Module()))
+OWN: frozenset[str] = frozenset(dir(nn.Module()))
 """The attributes of ``nn.Module`` itself."""
 _SAME = frozenset(("cuda", "cpu", "requires_grad_", "apply"))
 """Methods that return the module and leave all shapes as they are. What ``apply`` would call only fills in values."""
@@ -87,6 +91,8 @@ def _of_super(owner: Super, name: str, span: Span) -> Any:
         return method
     if name == "__init__":
         return ModuleInit(owner.instance)
+    if name == "forward" and owner.instance.inner is not None:
+        return owner.instance.inner
     raise UnsupportedSnippet(f"super().{name} is supported for methods of the program's own classes", span.line)
 
 
@@ -141,8 +147,9 @@ def set_attribute(recorder: Recorder, owner: Any, name: str, value: Any, span: S
     if made_by.is_module and name == "training" and isinstance(value, bool):
         owner.training = value
         return
-    if made_by.is_module and name in OWN:
-        raise UnsupportedSnippet(f"assigning to {name}, an attribute of nn.Module itself, is not supported", span.line)
+    if made_by.is_module and (name in own_names(made_by) or is_of_torch(owner, name)):
+        of = made_by.torch_base or "nn.Module"
+        raise UnsupportedSnippet(f"assigning to {name}, an attribute of {of} itself, is not supported", span.line)
     if _method(owner, made_by, name) is not None:
         raise UnsupportedSnippet(f"assigning to {name}, a method of {made_by.name}, is not supported", span.line)
     if made_by.is_module and _constants(made_by, name) is not None and not isinstance(value, PLAIN):
@@ -167,8 +174,47 @@ def set_attribute(recorder: Recorder, owner: Any, name: str, value: Any, span: S
             f"cannot assign {kind(value)} as the parameter {name!r}; use nn.Parameter",
             span,
         )
+    if registered and owner.inner is not None and owner.inner.children is not None:
+        _register(owner.inner, name, value)
     owner.attributes[name] = value
     owner.reads[name] = tuple(recorder.reads)
+
+
+def _register(container: Module, name: str, value: Any) -> None:
+    """A container's module by another name than a number is one of its items all the same, the last."""
+    children = container.children
+    if isinstance(children, dict):
+        children[name] = value
+        return
+    assert children is not None, "a container"
+    names = container.names or tuple(map(str, range(len(children))))
+    if name in names:
+        children[names.index(name)] = value
+        return
+    container.names = (*names, name)
+    children.append(value)
+
+
+def own_names(made_by: UserClass) -> frozenset[str]:
+    """The attributes that the class of torch has that ``made_by`` derives from."""
+    return OWN if made_by.torch_base is None else _names_of(made_by.torch_base)
+
+
+@lru_cache(maxsize=64)
+def _names_of(torch_class: str) -> frozenset[str]:
+    return frozenset(dir({**MODULES, **CONTAINERS}[torch_class]))
+
+
+def is_of_torch(owner: Instance, name: str) -> bool:
+    """Whether ``owner.name`` is what the module of torch has that its class derives from: ``weight`` of a linear layer,
+    an item of a container; not what every module has."""
+    inner = owner.inner
+    if inner is None or name in OWN or name in owner.attributes or _method(owner, owner.made_by, name) is not None:
+        return False
+    if inner.children is None:
+        return name in dir(kept_module(inner.spec, "meta"))
+    items = inner.children if isinstance(inner.children, dict) else inner.names
+    return name in items or name in _names_of(inner.spec.name)
 
 
 def is_module(value: Any) -> bool:
@@ -196,6 +242,9 @@ def construct(
     if init is not None:
         if call_method(interpreter, init, args, kwargs, node) is not None:
             raise ProgramError(f"{made.name}()", (), "__init__() should return None", span_of(node))
+        return instance
+    if made.torch_base is not None:
+        initialize(interpreter, ModuleInit(instance), args, kwargs, node)
         return instance
     if args or kwargs:
         reason = f"expected no arguments, got {len(args) + len(kwargs)}"
@@ -243,6 +292,8 @@ def call_instance(
     if instance.made_by.is_module and not instance.ready:
         raise ProgramError(f"{name}()", (), f"{name}.__init__ does not call super().__init__()", span_of(node))
     forward = _method(instance, instance.made_by, runs)
+    if forward is None and instance.inner is not None:
+        return interpreter.call(instance.inner, args, kwargs, node)
     if forward is None:
         raise ProgramError(f"{name}()", (), f"{name} has no method {runs}", span_of(node))
     return call_method(interpreter, forward, args, kwargs, node)
@@ -281,13 +332,21 @@ def call_super(
 def initialize(
     interpreter: Interpreter, init: ModuleInit, args: list[Any], kwargs: dict[str, Any], node: ast.Call
 ) -> None:
-    """``nn.Module.__init__`` on the instance; ``object.__init__`` where its class is no module."""
+    """The constructor of the class of torch that the instance's derives from, ``nn.Module``'s for most;
+    ``object.__init__`` where its class is no module."""
     instance = init.instance
+    torch_base = instance.made_by.torch_base
+    if instance.ready and instance.made_by.is_module:
+        raise UnsupportedSnippet("super().__init__() is called twice", node.lineno)
+    if torch_base is not None:
+        made = interpreter.call(ModuleClass(torch_base), args, kwargs, node)
+        if not isinstance(made, Module):
+            raise UnsupportedSnippet(f"a class that derives from {torch_base} is not supported here", node.lineno)
+        instance.inner, instance.ready = made, True
+        return
     if args or kwargs:
         reason = f"expected no arguments, got {len(args) + len(kwargs)}"
         raise ProgramError("Module.__init__", (), reason, span_of(node))
-    if instance.ready and instance.made_by.is_module:
-        raise UnsupportedSnippet("super().__init__() is called twice", node.lineno)
     instance.ready = True
 
 
@@ -354,7 +413,7 @@ def _all_modules(module: Any) -> Iterator[Any]:
         if isinstance(current, Instance):
             if current.made_by.is_module:
                 yield current
-                stack += current.attributes.values()
+                stack += [*current.attributes.values(), current.inner]
         elif isinstance(current, Module):
             yield current
             children = current.children or ()

@@ -20,7 +20,7 @@ from rotbot.shapes.recorder import ProgramError, Recorder
 from rotbot.shapes.rejected import count
 from rotbot.shapes.source import span_of
 from rotbot.shapes.trace import Span
-from rotbot.shapes.values import Builtin, Function, Module, Namespace, Property, Scope, Traced
+from rotbot.shapes.values import Builtin, Function, Module, Namespace, Property, Scope, Traced, as_torch
 
 
 class UndefinedName(ProgramError):
@@ -214,6 +214,7 @@ class Expressions:
             return self.recorder.getitem(owner, index, span_of(node))
         if isinstance(index, Traced):
             raise UnsupportedSnippet("a Python index taken from a tensor depends on its value", node.lineno)
+        owner = as_torch(owner)
         if isinstance(owner, Module) and owner.children is not None:
             if isinstance(index, slice) and isinstance(owner.children, list):
                 names = self._item(owner.names, index, node) if owner.names else ()
@@ -244,6 +245,7 @@ class Expressions:
         """The items of an iterable. A tensor is unbound along its first dimension (one operation)."""
         if isinstance(value, Traced):
             return list(self.recorder.call("Tensor.unbind", (value,), {}, span_of(node), "call_method"))
+        value = as_torch(value)
         if isinstance(value, Module) and value.children is not None:
             return list(value.children)
         if not isinstance(value, (list, tuple, range, str, dict, *VIEWS)):

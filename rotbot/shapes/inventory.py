@@ -12,7 +12,7 @@ from rotbot.shapes.metadata import TensorMeta
 from rotbot.shapes.recorder import Recorder
 from rotbot.shapes.running import kept_module
 from rotbot.shapes.trace import Span
-from rotbot.shapes.values import Instance, Module, Traced
+from rotbot.shapes.values import Instance, Module, Traced, as_torch
 
 Named = Iterator[tuple[str, Any]]
 
@@ -39,6 +39,8 @@ def _unique(pairs: Named) -> list[tuple[str, Any]]:
 
 def _children(owner: Module | Instance) -> Named:
     if isinstance(owner, Instance):
+        if owner.inner is not None:
+            yield from _children(owner.inner)
         yield from [(name, value) for name, value in owner.attributes.items() if is_module(value)]
     elif isinstance(owner.children, dict):
         yield from owner.children.items()
@@ -61,14 +63,15 @@ def _modules(owner: Module | Instance, prefix: str) -> Named:
 def _parameters(recorder: Recorder, owner: Module | Instance, prefix: str, span: Span) -> Named:
     for path, module in _modules(owner, prefix):
         before = f"{path}." if path else ""
+        held = as_torch(module)
+        if isinstance(held, Module) and held.children is None:
+            for name, real in kept_module(held.spec, "meta").named_parameters():
+                found = parameter(recorder, held, name, real, span)
+                if found is not None:
+                    yield before + name, found
         if isinstance(module, Instance):
             own = module.attributes.items()
             yield from [(before + name, v) for name, v in own if isinstance(v, Traced) and v.parameter]
-        elif module.children is None:
-            for name, real in kept_module(module.spec, "meta").named_parameters():
-                found = parameter(recorder, module, name, real, span)
-                if found is not None:
-                    yield before + name, found
 
 
 def parameter(
@@ -88,8 +91,9 @@ def parameter(
 def set_trainable(owner: Module | Instance, trainable: bool) -> None:
     """``requires_grad_`` of a module: for the parameters of all that it holds."""
     for _, module in _modules(owner, ""):
-        if isinstance(module, Module):
-            module.trainable = trainable
+        held = as_torch(module)
+        if isinstance(held, Module):
+            held.trainable = trainable
         own: Any = module.parameters if isinstance(module, Module) else module.attributes
         for value in own.values():
             if isinstance(value, Traced) and value.parameter:

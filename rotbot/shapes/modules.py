@@ -6,9 +6,8 @@ import ast
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from torch import nn
-
 from rotbot.errors import UnsafeSnippet, UnsupportedSnippet
+from rotbot.shapes.allowlist import CONTAINERS
 from rotbot.shapes.checks import check_device, refuse_foreign
 from rotbot.shapes.classes import CONVERSIONS, LISTINGS, convert, is_module, set_training
 from rotbot.shapes.dicts import Ordered, make_dict
@@ -26,7 +25,6 @@ from rotbot.shapes.walks import traced_in
 if TYPE_CHECKING:
     from rotbot.shapes.interpreter import Interpreter
 
-CONTAINERS = {"nn.Sequential": nn.Sequential, "nn.ModuleList": nn.ModuleList, "nn.ModuleDict": nn.ModuleDict}
 _STATES = frozenset(("eval", "train", "cuda", "cpu", "requires_grad_", "zero_grad", "apply", *CONVERSIONS, *LISTINGS))
 _OF_LISTS = frozenset(("append", "extend", "insert"))
 _OF_DICTS = frozenset(("keys", "values", "items", "update", "pop", "clear"))

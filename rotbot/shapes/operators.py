@@ -13,7 +13,7 @@ from rotbot.shapes.python_values import PYTHON_ERRORS, kind, python_reason
 from rotbot.shapes.recorder import Recorder
 from rotbot.shapes.rejected import OPERATOR_NAMES
 from rotbot.shapes.trace import Span
-from rotbot.shapes.values import Module, Traced
+from rotbot.shapes.values import Module, Traced, as_torch
 from rotbot.shapes.walks import traced_in
 
 BINARY_NAMES: dict[type[ast.operator], str] = {
@@ -79,6 +79,7 @@ def compare(recorder: Recorder, op: ast.cmpop, left: Any, right: Any, span: Span
             left, right, name = right, left, _MIRRORED.get(name, name)
         return recorder.call(f"operator.{name}", (left, right), {}, span)
     if isinstance(op, (ast.In, ast.NotIn)):
+        right = as_torch(right)
         right = right.children if isinstance(right, Module) and right.children is not None else right
         right = list(right) if isinstance(right, (dict, *VIEWS)) else right  # of a dict its keys
     if any(traced_in((left, right))):

@@ -135,7 +135,7 @@ class Function:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class UserClass:
-    """A class of the snippet; ``base`` is another, None for ``nn.Module`` or none. ``constants`` are its attributes
+    """A class of the snippet; ``base`` is another, None for one of torch's or none. ``constants`` are its attributes
     that are no methods of instances. ``fields`` are those that it adds to a dataclass; None where it is none."""
 
     name: str
@@ -145,6 +145,8 @@ class UserClass:
     is_module: bool = True
     fields: tuple[str, ...] | None = None
     frozen: bool = False
+    torch_base: str | None = None
+    """The class of torch that it derives from, by way of ``base`` or at once, where that is not ``nn.Module``."""
 
     def derives_from(self, other: UserClass) -> bool:
         """Whether it is ``other``, or derives from it."""
@@ -160,7 +162,8 @@ class UserClass:
 class Instance:
     """An object of a snippet's class. ``reads`` says what shapes each attribute was computed from.
 
-    ``ready`` is set when ``nn.Module``'s own constructor has been called.
+    ``ready`` is set when ``nn.Module``'s own constructor has been called. ``inner`` is what the constructor of
+    the class's ``torch_base`` made.
     """
 
     made_by: UserClass
@@ -168,11 +171,17 @@ class Instance:
     reads: dict[str, tuple[int, ...]] = field(default_factory=dict[str, tuple[int, ...]])
     training: bool = True
     ready: bool = False
+    inner: Module | None = None
 
     @property
     def kind(self) -> str:
         """What to call it in a message."""
         return "a module" if self.made_by.is_module else f"an object of the class {self.made_by.name}"
+
+
+def as_torch(value: Any) -> Any:
+    """Of an instance whose class derives from one of torch's, that one's module; other values as they are."""
+    return value.inner if isinstance(value, Instance) and value.inner is not None else value
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -241,6 +250,15 @@ class Builtin:
 @record
 class Device:
     """Any device: shapes do not depend on it."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Partial:
+    """``functools.partial`` of any value that can be called."""
+
+    function: Any
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

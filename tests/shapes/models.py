@@ -407,4 +407,104 @@ model[0].requires_grad_(False)
 n0 = sum(p.numel() for p in model.parameters() if p.requires_grad)
 r = torch.zeros(n0)
 """,
+    "blocks that derive from nn.Sequential": """
+from functools import partial
+
+class ConvNormAct(nn.Sequential):
+    def __init__(self, inp, out, stride=1, norm=nn.BatchNorm2d):
+        super().__init__(
+            nn.Conv2d(inp, out, 3, stride, 1, bias=False),
+            norm(out),
+            nn.ReLU6(inplace=True),
+        )
+        self.out_channels = out
+
+class Transition(nn.Sequential):
+    def __init__(self, inp, out):
+        super().__init__()
+        self.norm = nn.BatchNorm2d(inp)
+        self.conv = nn.Conv2d(inp, out, 1)
+        self.add_module("pool", nn.AvgPool2d(2, 2))
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        norm = partial(nn.BatchNorm2d, eps=1e-3)
+        self.stem = ConvNormAct(3, 8, stride=2, norm=norm)
+        self.body = nn.Sequential(*[ConvNormAct(8, 8, norm=norm) for _ in range(2)], Transition(8, 5))
+
+    def forward(self, img):
+        return self.body(self.stem(img))
+
+net = Net().eval()
+y = net(img)
+first = net.stem[0](img)
+layers = torch.zeros(len(net.stem), len(list(net.modules())), len(list(net.parameters())))
+w = net.stem[0].weight
+inside = [m(y) for m in net.body[-1] if isinstance(m, nn.AvgPool2d)]
+pooled = inside[0]
+named = torch.zeros([len(name) for name, _ in net.body[-1].named_children()])
+total = torch.zeros(sum(p.numel() for p in net.parameters()))
+""",
+    "layers that derive from torch's own": """
+class Conv2dSame(nn.Conv2d):
+    def forward(self, x):
+        return F.conv2d(F.pad(x, (1, 1, 1, 1)), self.weight, self.bias, self.stride)
+
+class Scaled(nn.Linear):
+    def __init__(self, inp, out, rank=2):
+        super().__init__(inp, out, bias=False)
+        self.a = nn.Parameter(torch.zeros(rank, inp))
+        self.b = nn.Parameter(torch.zeros(out, rank))
+
+    def forward(self, x):
+        return super().forward(x) + x @ self.a.T @ self.b.T
+
+class Wider(Scaled):
+    def __init__(self, inp):
+        super().__init__(inp, 2 * inp, rank=inp)
+
+class LayerNorm2d(nn.LayerNorm):
+    def forward(self, x):
+        x = F.layer_norm(x.permute(0, 2, 3, 1), self.normalized_shape, self.weight, self.bias, self.eps)
+        return x.permute(0, 3, 1, 2)
+
+class Heads(nn.ModuleList):
+    def __init__(self, dims):
+        super().__init__([nn.Linear(4, d) for d in dims])
+
+    def forward(self, x):
+        return torch.cat([head(x) for head in self], dim=-1)
+
+class Plain(nn.Linear):
+    pass
+
+conv = Conv2dSame(3, 6, 3, stride=2)
+a = LayerNorm2d(6)(conv(img))
+wide = Wider(4)
+b = wide(x)
+heads = Heads([2, 3, 5])
+heads.append(Plain(4, 7))
+c = heads(x)
+d = torch.zeros(wide.in_features, wide.out_features, len(heads), len(list(wide.parameters())))
+e = wide.weight
+f = Plain(4, 2).double()(x.double())
+g = torch.zeros(isinstance(wide, nn.Linear) + 1, isinstance(heads[-1], Plain) + 1, isinstance(conv, nn.Linear) + 1)
+""",
+    "functions with some arguments given": """
+from functools import partial
+import functools
+
+pool = partial(F.avg_pool2d, kernel_size=2)
+a = pool(img)
+b = functools.partial(torch.cat, dim=1)([x, x])
+layer = partial(partial(nn.Linear, 4), bias=False)
+c = layer(7)(x)
+act = partial(lambda t, dim: t.softmax(dim), dim=-1)
+d = act(x)
+e = list(map(partial(torch.sum, dim=0), [x, m]))[1]
+block = partial(nn.LayerNorm, eps=1e-6)
+net = nn.Sequential(block(4), nn.Linear(4, 3))
+g = net(x)
+""",
 }

@@ -195,6 +195,13 @@ def test_calls_that_python_would_reject() -> None:
         ("y = A().f()", "missing argument 'x'"),
         ("y = A().f(x, x)", "takes 2 arguments but 3 were given"),
         ("y = A().g(x)", "A has no attribute 'g'"),
+        ("class B(nn.Linear): pass\ny = B(3)(x)", "missing"),
+        ("class B(nn.Linear): pass\ny = B(3, 2).h(x)", "B has no attribute 'h'"),
+        ("class B(nn.Sequential):\n    def __init__(self): pass\ny = B()(x)", "does not call super().__init__()"),
+        ("class B(nn.Sequential): pass\ny = B(3)(x)", "expected modules, got"),
+        ("class B(nn.ModuleList): pass\ny = B([nn.ReLU()])(x)", "cannot be called"),
+        ("from functools import partial\ny = partial(3)(x)", "expected a function first"),
+        ("from functools import partial\ny = partial(torch.relu, x)(x)", "takes 1 argument, got 2"),
     ):
         with pytest.raises((TypeError, AttributeError, NotImplementedError)):
             eager.run(base + line, {"x": "2"})
@@ -202,7 +209,7 @@ def test_calls_that_python_would_reject() -> None:
 
 
 REFUSED = {
-    "class A(dict): pass": (UnsupportedSnippet, "derives from nn.Module"),
+    "class A(dict): pass": (UnsupportedSnippet, "derives from one class of torch.nn or"),
     "class A:\n    def __getattr__(self, n): return x": (UnsafeSnippet, "defining __getattr__ is not allowed"),
     "class A:\n    @staticmethod\n    def __init__(): pass": (UnsupportedSnippet, "__init__ as a static method"),
     "class A:\n    @property\n    def n(self): return 1\ny = A.n": (UnsupportedSnippet, "of an instance only"),
@@ -214,8 +221,18 @@ REFUSED = {
     "from dataclasses import dataclass\n@dataclass\nclass A(nn.Module): pass": (UnsupportedSnippet, "a dataclass that"),
     "from dataclasses import dataclass\ny = dataclass(x)": (UnsupportedSnippet, "as a decorator only"),
     "from dataclasses import field\ny = field(init=False)": (UnsupportedSnippet, "with default= or default_factory="),
-    "class A(nn.Linear): pass": (UnsupportedSnippet, "derives from nn.Module"),
-    "class A(nn.Module, nn.Module): pass": (UnsupportedSnippet, "derives from nn.Module"),
+    "class A(nn.Module, nn.Module): pass": (UnsupportedSnippet, "derives from one class of torch.nn or"),
+    "class A(nn.Linear, nn.Conv2d): pass": (UnsupportedSnippet, "derives from one class of torch.nn or"),
+    "class A(nn.Conv2d):\n    def _conv_forward(self, x): return x": (UnsupportedSnippet, "nn.Conv2d._conv_forward"),
+    "class A(nn.Sequential):\n    def __iter__(self): return x": (UnsafeSnippet, "defining __iter__"),
+    "class A(nn.Linear): pass\nA(2, 3).weight = x": (UnsupportedSnippet, "weight, an attribute of nn.Linear"),
+    "class A(nn.Linear): pass\ny = A(2, 3).reset_parameters()": (UnsupportedSnippet, "reset_parameters of Linear"),
+    "class A(nn.Linear): pass\ny = torch.relu(A(2, 3))": (UnsupportedSnippet, "a module as an argument"),
+    "class A(nn.CrossEntropyLoss): pass\nA(weight=x)": (UnsupportedSnippet, "derives from nn.CrossEntropyLoss"),
+    "from functools import reduce": (UnsafeSnippet, "functools.reduce is not among"),
+    "import functools\ny = functools.lru_cache": (UnsafeSnippet, "functools.lru_cache is not among"),
+    "from functools import partial\ny = partial(torch.relu).func": (UnsafeSnippet, "attribute func of"),
+    "from functools import partial\ny = torch.relu(partial(torch.relu, x))": (UnsupportedSnippet, "as an argument"),
     "class A(nn.Module, metaclass=M): pass": (UnsafeSnippet, "a metaclass"),
     "@torch.no_grad()\nclass A(nn.Module): pass": (UnsafeSnippet, "decorators are not allowed"),
     "class A(nn.Module):\n    @torch.jit.export\n"
