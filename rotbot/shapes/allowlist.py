@@ -243,11 +243,12 @@ NAMESPACES: dict[str, str] = {
     "torch.nn.functional": "torch.nn.functional",
     **{name: name for name in ("torch.nn.init", "torch.nn.utils", "torch.nn.utils.rnn")},
     **{name: name for name in ("torch.optim", "torch.optim.lr_scheduler")},
+    **{name: name for name in ("einops.layers", "einops.layers.torch")},
     "torch.functional": "torch",
     "torch.cuda": "torch.cuda",
     "torch.Tensor": "Tensor",
 }
-"""Namespaces reachable from ``torch`` by attribute, and the prefix their names have in the tables."""
+"""Namespaces reachable from ``torch`` and ``einops`` by attribute, and the prefix their names have in the tables."""
 
 IMPORTS: dict[str, str] = {
     "torch": "torch",
@@ -255,6 +256,7 @@ IMPORTS: dict[str, str] = {
     "collections": "collections",
     "dataclasses": "dataclasses",
     "functools": "functools",
+    "einops": "einops",
     **NAMESPACES,
 }
 """Modules a snippet may import, and their prefix."""

@@ -45,7 +45,8 @@ INITIALIZERS = frozenset(
 _BUILTINS = frozenset(
     "torch.FloatTensor torch.DoubleTensor torch.LongTensor torch.IntTensor torch.device torch.Size torch.nn.Parameter "
     "torch.finfo torch.iinfo torch.cuda.is_available collections.OrderedDict dataclasses.dataclass "
-    "dataclasses.field functools.partial".split()
+    "dataclasses.field functools.partial einops.rearrange einops.reduce einops.repeat einops.einsum einops.parse_shape "
+    "einops.layers.torch.Rearrange einops.layers.torch.Reduce".split()
 )
 _LIMITS = frozenset("min max eps tiny smallest_normal resolution bits".split())
 _TENSOR_QUERIES = frozenset(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from rotbot.errors import UnsupportedSnippet
-from rotbot.shapes import python_values
+from rotbot.shapes import einops_calls, python_values
 from rotbot.shapes.allowlist import CONTAINERS, MODULES
 from rotbot.shapes.checks import check_device
 from rotbot.shapes.classes import is_module
@@ -43,7 +43,7 @@ from rotbot.shapes.walks import traced_in
 if TYPE_CHECKING:
     from rotbot.shapes.interpreter import Interpreter
 
-_FUNCTIONS = (Function, Operation, Method, Builtin, Namespace, ModuleClass, UserClass, BoundMethod, SuperName)
+_FUNCTIONS = (Function, Operation, Method, Builtin, Namespace, ModuleClass, UserClass, BoundMethod, SuperName, Partial)
 _ITERATING = frozenset("list tuple enumerate zip reversed sum sorted min max all any map filter dict".split())
 _HOLDING = frozenset("list tuple enumerate zip reversed dict collections.OrderedDict len".split())
 """Builtins that do not look into what they are given."""
@@ -270,6 +270,7 @@ _OWN: dict[str, Callable[[Interpreter, list[Any], dict[str, Any], ast.Call], Any
     "dataclasses.dataclass": _decorator,
     "dataclasses.field": _field,
     "functools.partial": _partial,
+    **einops_calls.CALLS,
     "print": lambda *_: None,
     "isinstance": _is_instance,
     "map": _map,

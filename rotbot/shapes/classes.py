@@ -32,6 +32,7 @@ from rotbot.shapes.values import (
     Module,
     ModuleClass,
     ModuleInit,
+    Partial,
     Property,
     Scope,
     Super,
@@ -219,6 +220,8 @@ def is_of_torch(owner: Instance, name: str) -> bool:
 
 def is_module(value: Any) -> bool:
     """Whether it is an ``nn.Module``, of torch or of the program."""
+    if isinstance(value, Partial):
+        return value.is_module
     return isinstance(value, Module) or (isinstance(value, Instance) and value.made_by.is_module)
 
 

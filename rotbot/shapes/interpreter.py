@@ -226,7 +226,9 @@ class Interpreter:
                 allowed = module in allowlist.IMPORTS and node.level == 0 and name != "*"
             if not allowed:
                 what = alias.name if name is None else f"{module}.{name}"
-                may = "a shape program may import torch, its submodules, math, OrderedDict, dataclass and partial"
+                may = (
+                    "a shape program may import torch, its submodules, einops, math, OrderedDict, dataclass and partial"
+                )
                 raise UnsafeSnippet(f"import of {what} is not allowed; {may}", node.lineno)
             value: Any = Namespace(allowlist.IMPORTS[module])
             if name is not None:

@@ -12,7 +12,7 @@ from rotbot.shapes.metadata import TensorMeta
 from rotbot.shapes.recorder import Recorder
 from rotbot.shapes.running import kept_module
 from rotbot.shapes.trace import Span
-from rotbot.shapes.values import Instance, Module, Traced, as_torch
+from rotbot.shapes.values import Instance, Module, Partial, Traced, as_torch
 
 Named = Iterator[tuple[str, Any]]
 
@@ -37,7 +37,9 @@ def _unique(pairs: Named) -> list[tuple[str, Any]]:
     return list(seen.values())
 
 
-def _children(owner: Module | Instance) -> Named:
+def _children(owner: Module | Instance | Partial) -> Named:
+    if isinstance(owner, Partial):
+        return
     if isinstance(owner, Instance):
         if owner.inner is not None:
             yield from _children(owner.inner)
@@ -94,7 +96,7 @@ def set_trainable(owner: Module | Instance, trainable: bool) -> None:
         held = as_torch(module)
         if isinstance(held, Module):
             held.trainable = trainable
-        own: Any = module.parameters if isinstance(module, Module) else module.attributes
+        own: Any = module.parameters if isinstance(module, Module) else getattr(module, "attributes", {})
         for value in own.values():
             if isinstance(value, Traced) and value.parameter:
                 value.trainable = trainable

@@ -254,11 +254,12 @@ class Device:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Partial:
-    """``functools.partial`` of any value that can be called."""
+    """``functools.partial`` of any value that can be called; a module where einops makes one of its functions."""
 
     function: Any
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
+    is_module: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
