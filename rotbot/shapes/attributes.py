@@ -29,6 +29,7 @@ from rotbot.shapes.values import (
     NumberLimits,
     Operation,
     Super,
+    TorchInit,
     Traced,
     Training,
     UserClass,
@@ -68,6 +69,8 @@ def attribute(recorder: Recorder, owner: Any, name: str, node: ast.expr) -> Any:
     that is harmless and not supported, :class:`~rotbot.shapes.recorder.ProgramError` for one that does not exist."""
     if isinstance(owner, Super) and name == "__init__":
         return attribute_of(recorder, owner, name, span_of(node))
+    if isinstance(owner, ModuleClass) and name == "__init__":
+        return TorchInit(owner.name)
     if name.startswith("__"):
         raise UnsafeSnippet(f"attribute {name} is not allowed", node.lineno)
     if isinstance(owner, Traced):

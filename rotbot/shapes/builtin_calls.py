@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from rotbot.errors import UnsupportedSnippet
-from rotbot.shapes import einops_calls, python_values
+from rotbot.shapes import einops_calls, python_values, reflection
 from rotbot.shapes.allowlist import CONTAINERS, MODULES
-from rotbot.shapes.checks import check_device
+from rotbot.shapes.checks import check_device, check_gradient
 from rotbot.shapes.classes import is_module
 from rotbot.shapes.dicts import VIEWS
 from rotbot.shapes.operators import binary, truth
@@ -108,6 +108,8 @@ def _parameter(interpreter: Interpreter, args: list[Any], kwargs: dict[str, Any]
     data = args[0] if args else kwargs.get("data")
     if not isinstance(data, Traced):
         raise UnsupportedSnippet(f"nn.Parameter takes a tensor here, got {kind(data)}", node.lineno)
+    if args[1] if len(args) > 1 else kwargs.get("requires_grad", True):
+        check_gradient(interpreter.recorder, "Parameter", data, node)
     return data.twin(data.node, data.path, parameter=True)
 
 
@@ -271,6 +273,7 @@ _OWN: dict[str, Callable[[Interpreter, list[Any], dict[str, Any], ast.Call], Any
     "dataclasses.field": _field,
     "functools.partial": _partial,
     **einops_calls.CALLS,
+    **reflection.CALLS,
     "print": lambda *_: None,
     "isinstance": _is_instance,
     "map": _map,

@@ -13,7 +13,7 @@ from rotbot.errors import UnsafeSnippet, UnsupportedSnippet
 from rotbot.shapes import allowlist, python_values
 from rotbot.shapes.attributes import INITIALIZERS
 from rotbot.shapes.builtin_calls import call_builtin
-from rotbot.shapes.checks import check_device, refuse_foreign
+from rotbot.shapes.checks import check_device, check_gradient, refuse_foreign
 from rotbot.shapes.classes import (
     LISTINGS,
     call_class_method,
@@ -22,6 +22,7 @@ from rotbot.shapes.classes import (
     call_super,
     construct,
     initialize,
+    initialize_as,
     module_method,
 )
 from rotbot.shapes.inventory import listing, set_trainable
@@ -49,6 +50,7 @@ from rotbot.shapes.values import (
     Operation,
     Partial,
     SuperName,
+    TorchInit,
     Traced,
     Training,
     UserClass,
@@ -164,7 +166,10 @@ def _tensor_method(
         elif name in ("cuda", "cpu"):
             args, kwargs = [], {}
     if name == "requires_grad_":
-        owner.trainable = owner.parameter and bool(args[0] if args else kwargs.get("requires_grad", True))
+        wanted = bool(args[0] if args else kwargs.get("requires_grad", True))
+        if wanted:
+            check_gradient(interpreter.recorder, name, owner, node)
+        owner.trainable = owner.parameter and wanted
     if name == "type" and not (len(args) == 1 and isinstance(args[0], torch.dtype)):
         raise UnsupportedSnippet("type() is supported with a dtype only", node.lineno)
     if "out" in kwargs or "generator" in kwargs:
@@ -291,4 +296,5 @@ _CALLS: dict[type[Any], Callable[[Interpreter, Any, list[Any], dict[str, Any], a
     ClassMethod: call_class_method,
     SuperName: call_super,
     ModuleInit: initialize,
+    TorchInit: initialize_as,
 }

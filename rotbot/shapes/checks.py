@@ -13,6 +13,7 @@ from rotbot.shapes.dicts import VIEWS
 from rotbot.shapes.metadata import ModuleSpec
 from rotbot.shapes.python_values import kind
 from rotbot.shapes.recorder import Recorder
+from rotbot.shapes.rejected import dtype_name
 from rotbot.shapes.source import span_of
 from rotbot.shapes.values import Device, Traced
 
@@ -28,6 +29,14 @@ def check_device(recorder: Recorder, device: Any, node: ast.Call) -> None:
         raise UnsupportedSnippet(f"a device given as {kind(device)} is not supported", node.lineno)
     if isinstance(device, str) and device.partition(":")[0] not in _DEVICES:
         raise recorder.failure("device", (), f"unknown device {device!r:.40}", span_of(node))
+
+
+def check_gradient(recorder: Recorder, name: str, tensor: Traced, node: ast.Call) -> None:
+    """Raise the program's error for a tensor that cannot require gradients."""
+    dtype = tensor.meta.dtype
+    if not (dtype.is_floating_point or dtype.is_complex):
+        reason = f"only floating-point and complex tensors can require gradients, got {dtype_name(dtype)}"
+        raise recorder.failure(name, tensor, reason, span_of(node))
 
 
 def foreign_in(value: Any) -> Any:

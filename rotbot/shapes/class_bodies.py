@@ -10,7 +10,7 @@ import ast
 from typing import TYPE_CHECKING, Any
 
 from rotbot.errors import UnsafeSnippet, UnsupportedSnippet
-from rotbot.shapes.classes import own_names
+from rotbot.shapes.classes import has_default, own_names
 from rotbot.shapes.recorder import ProgramError
 from rotbot.shapes.source import bound_names, span_of
 from rotbot.shapes.values import Builtin, ClassMethod, Function, ModuleClass, NoOp, Property, Scope, UserClass
@@ -50,6 +50,13 @@ def define(interpreter: Interpreter, node: ast.ClassDef) -> UserClass:
             _in_body(interpreter, made, statement, outer)
     finally:
         interpreter.expressions.scope = outer
+    with_default = ""
+    for name in made.all_fields():
+        if has_default(made, name):
+            with_default = name
+        elif with_default:
+            reason = f"the field {name!r} without a default follows {with_default!r}, which has one"
+            raise ProgramError(node.name, (), reason, span_of(node))
     for name in made.fields or ():
         if isinstance(made.constants.values.get(name), (list, dict)):
             reason = f"the default of field {name!r} is a list or dict; use field(default_factory=...)"
@@ -104,9 +111,10 @@ def _in_body(interpreter: Interpreter, made: UserClass, node: ast.stmt, outer: S
         _define_method(interpreter, made, node, outer)
     elif isinstance(node, (ast.Assign, ast.AnnAssign)):
         for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
-            if not isinstance(target, ast.Name):
-                raise UnsupportedSnippet("only names may be assigned in the body of a class", node.lineno)
-            _check_name(made, target.id, node.lineno)
+            for each in target.elts if isinstance(target, ast.Tuple) else [target]:
+                if not isinstance(each, ast.Name):
+                    raise UnsupportedSnippet("only names may be assigned in the body of a class", node.lineno)
+                _check_name(made, each.id, node.lineno)
         interpreter.run([node])
     elif not (isinstance(node, ast.Pass) or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))):
         name = type(node).__name__

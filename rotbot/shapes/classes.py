@@ -8,16 +8,14 @@ Its attributes are a dict, its methods are interpreted like any function of the 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
-from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-import torch
 from torch import nn
 
 from rotbot.errors import UnsafeSnippet, UnsupportedSnippet
 from rotbot.shapes.allowlist import CONTAINERS, MODULES
+from rotbot.shapes.conversions import CONVERSIONS, convert, set_training
 from rotbot.shapes.python_values import PLAIN, kind
 from rotbot.shapes.recorder import ProgramError, Recorder
 from rotbot.shapes.running import kept_module
@@ -37,6 +35,7 @@ from rotbot.shapes.values import (
     Scope,
     Super,
     SuperName,
+    TorchInit,
     Traced,
     UserClass,
 )
@@ -129,6 +128,18 @@ def _constants(start: UserClass, name: str) -> Scope | None:
             return owner.constants
         owner = owner.base
     return None
+
+
+def has_attribute(owner: Instance, name: str) -> bool:
+    """Whether ``owner.name`` is there."""
+    if name in owner.attributes or _method(owner, owner.made_by, name) is not None or is_of_torch(owner, name):
+        return True
+    return _constants(owner.made_by, name) is not None or (owner.made_by.is_module and name in OWN)
+
+
+def has_default(made: UserClass, field: str) -> bool:
+    """Whether a field of a dataclass may be left out."""
+    return _constants(made, field) is not None
 
 
 def set_attribute(recorder: Recorder, owner: Any, name: str, value: Any, span: Span) -> None:
@@ -353,12 +364,24 @@ def initialize(
     instance.ready = True
 
 
+def initialize_as(
+    interpreter: Interpreter, init: TorchInit, args: list[Any], kwargs: dict[str, Any], node: ast.Call
+) -> None:
+    """``nn.Module.__init__(self)``: what was written before there was ``super()``."""
+    instance = args[0] if args else None
+    if not isinstance(instance, Instance) or not instance.made_by.is_module:
+        raise UnsafeSnippet(f"{init.name}.__init__ is allowed in a class that derives from it only", node.lineno)
+    if init.name != (instance.made_by.torch_base or "nn.Module"):
+        raise UnsupportedSnippet(f"{init.name} is not the class that {instance.made_by.name} derives from", node.lineno)
+    initialize(interpreter, ModuleInit(instance), args[1:], kwargs, node)
+
+
 def module_method(
     interpreter: Interpreter, instance: Instance, name: str, args: list[Any], kwargs: dict[str, Any], node: ast.Call
 ) -> Any:
     """A method that every ``nn.Module`` has."""
     if name in _SAME or name in CONVERSIONS:
-        convert(interpreter.recorder, instance, name, args, kwargs)
+        convert(interpreter.recorder, instance, name, args, kwargs, node)
         return instance
     if name == "zero_grad":
         return None
@@ -375,49 +398,3 @@ def module_method(
         raise UnsupportedSnippet(f"{name} is supported with a literal name and a value, in this order", node.lineno)
     set_attribute(interpreter.recorder, instance, given[0], given[1], span_of(node))
     return None
-
-
-CONVERSIONS: dict[str, torch.dtype | None] = {
-    "to": None, "float": torch.float32, "double": torch.float64, "half": torch.float16, "bfloat16": torch.bfloat16,
-}  # fmt: skip
-"""Methods of a module that convert its parameters, and the dtype where the name says it."""
-
-
-def convert(recorder: Recorder, module: Any, name: str, args: list[Any], kwargs: dict[str, Any]) -> None:
-    """``module.half()``, ``module.to(x)`` and the like, for the module and all that it holds."""
-    dtype = CONVERSIONS.get(name)
-    for given in (*args, *kwargs.values()) if name == "to" else ():
-        given = recorder.read(given).dtype if isinstance(given, Traced) else given
-        dtype = given if isinstance(given, torch.dtype) else dtype
-    if dtype is not None and (dtype.is_floating_point or dtype.is_complex):
-        for inner in _all_modules(module):
-            if isinstance(inner, Module):
-                inner.spec = replace(inner.spec, dtype=dtype)
-
-
-def set_training(module: Any, training: bool) -> None:
-    """Put a module and all that it holds into training mode or out of it."""
-    for inner in _all_modules(module):
-        if isinstance(inner, Instance):
-            inner.training = training
-        else:
-            inner.set_training(training)
-
-
-def _all_modules(module: Any) -> Iterator[Any]:
-    """A module, an instance of a snippet's class, and all that they hold, each once."""
-    seen: dict[int, None] = {}
-    stack = [module]
-    while stack:
-        current = stack.pop()
-        if id(current) in seen:
-            continue
-        seen[id(current)] = None
-        if isinstance(current, Instance):
-            if current.made_by.is_module:
-                yield current
-                stack += [*current.attributes.values(), current.inner]
-        elif isinstance(current, Module):
-            yield current
-            children = current.children or ()
-            stack += children.values() if isinstance(children, dict) else children

@@ -106,7 +106,7 @@ class Expressions:
             return scope.values[name]
         if name in allowlist.NAMES:
             return Namespace(allowlist.NAMES[name])
-        if name in python_values.BUILTINS or name in ("print", "isinstance", "map", "filter"):
+        if name in python_values.BUILTINS or name in _CALLED:
             return Builtin(name)
         if name.startswith("__") or name in _DANGEROUS:
             raise UnsafeSnippet(f"{name} is not allowed in a shape program", node.lineno)
@@ -362,6 +362,8 @@ def _changes(node: ast.AST) -> bool:
     return isinstance(node, ast.NamedExpr)
 
 
+_CALLED = frozenset(("print", "isinstance", "map", "filter", "getattr", "hasattr", "setattr"))
+"""Builtins that are no functions of plain values alone."""
 _SURELY_BOUNDED = 2**31
 """Integers up to this are within every limit (a literal is never negative)."""
 _PYTHON_BUILTINS = frozenset(dir(builtins))

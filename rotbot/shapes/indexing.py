@@ -82,7 +82,7 @@ def settle_masks(shape: tuple[int, ...], index: Any) -> tuple[Any, str | None]:
     That is what assigning a single value needs to know: it goes wherever the mask is true. A mask without dimensions is
     left as it is.
     """
-    items = list(index) if isinstance(index, tuple) else [index]
+    items = list(index) if isinstance(index, tuple) or _is_nested(index) else [index]
     ranks = [_mask_rank(item) or int(item is not None and item is not Ellipsis) for item in items]
     found: list[Any] = []
     dim = 0
@@ -164,6 +164,9 @@ def _gather(shape: tuple[int, ...], advanced: list[tuple[int, Any]]) -> Primitiv
     tensors = tuple([item.shape for _, item in advanced if isinstance(item, TensorMeta)])
     text = f"index dim{'s' * (len(dims) > 1)} {', '.join(map(str, dims))} with {', '.join(map(render_shape, shapes))}"
     joint = _broadcast(shapes)
+    ragged = next((reason for _, item in advanced if (reason := _ragged(item)) is not None), None)
+    if ragged is not None:
+        return Primitive(text, shape, tensors, ragged)
     if joint is None:
         return Primitive(text, shape, tensors, "index shapes " + " and ".join(map(render_shape, shapes)) + " differ")
     kept = [size for dim, size in enumerate(shape) if dim not in dims]
@@ -190,6 +193,16 @@ def _broadcast(shapes: list[tuple[int, ...]]) -> tuple[int, ...] | None:
                 return None
             joint[i] = size if joint[i] == 1 else joint[i]
     return tuple(joint)
+
+
+def _ragged(item: Any) -> str | None:
+    """The reason where lists within a list are not of one shape, which no tensor can be made of."""
+    if not isinstance(item, (list, tuple)):
+        return None
+    shapes = list(dict.fromkeys(map(_list_shape, item)))
+    if len(shapes) > 1:
+        return f"lists of different lengths cannot be an index: {' and '.join(map(render_shape, shapes[:2]))}"
+    return next((reason for part in item if (reason := _ragged(part)) is not None), None)
 
 
 def _list_shape(item: Any) -> tuple[int, ...]:

@@ -227,7 +227,8 @@ class Interpreter:
             if not allowed:
                 what = alias.name if name is None else f"{module}.{name}"
                 may = (
-                    "a shape program may import torch, its submodules, einops, math, OrderedDict, dataclass and partial"
+                    "a shape program may import torch, torch.nn, linalg, fft, special and optim, einops, math, typing, "
+                    "OrderedDict, dataclass and partial"
                 )
                 raise UnsafeSnippet(f"import of {what} is not allowed; {may}", node.lineno)
             value: Any = Namespace(allowlist.IMPORTS[module])

@@ -61,6 +61,11 @@ class ModuleSpec:
     training: bool = True
     dtype: torch.dtype | None = None
 
+    def parameter_dtype(self) -> torch.dtype | None:
+        """The dtype that the module was converted to or made with, if it was."""
+        given = next((value for key, value in self.kwargs if key == "dtype"), None)
+        return self.dtype or (given if isinstance(given, torch.dtype) else None)
+
 
 @record
 class Alias:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from rotbot.errors import UnsafeSnippet, UnsupportedSnippet
 from rotbot.shapes.allowlist import CONTAINERS
 from rotbot.shapes.checks import check_device, refuse_foreign
-from rotbot.shapes.classes import CONVERSIONS, LISTINGS, convert, is_module, set_training
+from rotbot.shapes.classes import LISTINGS, is_module
+from rotbot.shapes.conversions import CONVERSIONS, convert, set_training
 from rotbot.shapes.dicts import Ordered, make_dict
 from rotbot.shapes.inventory import parameter
 from rotbot.shapes.metadata import ModuleSpec
@@ -137,7 +138,7 @@ def _modules(values: list[Any], name: str, node: ast.AST) -> list[Any]:
 
 def _with_specs(name: str, args: list[Any], kwargs: dict[str, Any], node: ast.Call) -> tuple[Any, Any]:
     """A stack of layers copies the modules it is given: what counts is how they were made."""
-    layers = [*args[:1], *[value for key, value in kwargs.items() if key.endswith("_layer")]]
+    layers = [*args[:1], *[value for key, value in kwargs.items() if key in ("encoder_layer", "decoder_layer")]]
     if any([not (isinstance(each, Module) and each.spec.name == STACKS[name]) for each in layers]):
         raise UnsupportedSnippet(f"{name} is supported with layers of the class {STACKS[name]}", node.lineno)
 
@@ -195,7 +196,7 @@ def module_state(
 ) -> Any:
     """A method of an ``nn`` module: of all of them, or of a container."""
     if name in CONVERSIONS:
-        convert(interpreter.recorder, owner, name, args, kwargs)
+        convert(interpreter.recorder, owner, name, args, kwargs, node)
     elif name == "zero_grad":
         return None
     elif name in ("train", "eval"):
@@ -269,6 +270,8 @@ def module_attribute(recorder: Recorder, owner: Module, name: str, node: ast.exp
         return Method(owner, name)
     if name == "training":
         return owner.spec.training
+    if name == "forward":
+        return owner  # there are no hooks that a call would run besides
     if children is not None:
         if isinstance(children, dict) and name in children:
             return children[name]

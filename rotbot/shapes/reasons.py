@@ -43,6 +43,9 @@ _OWN_RULES = frozenset(
     "BCELoss binary_cross_entropy MultiheadAttention".split()
 )
 """Operations whose operands do not simply broadcast: what torch says of them is truer than a guess."""
+_STORED = re.compile(r"source and destination dtypes match")
+_WITH_INDICES = ("scatter", "index_", "masked_", "put", "take_along_dim")
+"""How the names of operations begin whose indices or masks have a dtype of their own."""
 _TWICE = re.compile(r"dim (-?\d+) appears multiple times")
 
 
@@ -95,7 +98,8 @@ def _signature_reason(message: str) -> str | None:
     if found := _COMBINATION.search(message):
         if not found[2]:
             return "missing arguments"
-        return f"{found[1]} does not take arguments ({found[2].replace('!', '')[:60]})"
+        given = found[2].replace("!", "").replace("device=str", "").strip(", ")  # which device is ours to say
+        return f"{found[1]} does not take arguments ({given[:60]})"
     if found := _UNEXPECTED.search(message):
         return f"unexpected argument {found[1]}"
     if found := _MISSING.search(message):
@@ -123,8 +127,13 @@ def _general_reason(call: Call, in_place: bool, message: str) -> str | None:
     reason = _named_dtype_reason(tensors, message)
     if reason is not None:
         return reason
+    if _STORED.search(message):
+        return f"dtypes {dtype_name(tensors[0].dtype)} and {dtype_name(tensors[-1].dtype)} differ"
     if _INDEX_WORDS.search(message):
-        wrong = next((t for t in reversed(tensors) if t.dtype not in (torch.int64, torch.int32)), None)
+        places = tensors[1:-1] if call.name == "index_put" else tensors
+        wrong = next((t for t in reversed(places) if t.dtype not in (torch.int64, torch.int32)), None)
+        if "int32" not in message and (small := [t for t in places if t.dtype is torch.int32]):
+            wrong = small[0]
         if wrong is not None:
             return indexing.needs_index_tensor(wrong)
     if len(tensors) > 1 and call.name not in _OWN_RULES and (_BROADCAST_WORDS.search(message) or in_place):
@@ -175,15 +184,20 @@ def _broadcast_reason(tensors: list[TensorMeta], in_place: bool) -> str | None:
 
 def _dtype_reason(call: Call, tensors: list[TensorMeta], in_place: bool) -> str | None:
     names = list(dict.fromkeys(dtype_name(t.dtype) for t in tensors))
+    if len(names) > 2 and call.name.startswith(_WITH_INDICES):
+        names.remove("bool" if call.name.startswith("masked_") else "int64")
     if call.module is not None and len(names) == 1 and call.module.name.removeprefix("nn.").startswith(_WITH_WEIGHTS):
-        own = dtype_name(call.module.dtype or torch.get_default_dtype())
+        own = dtype_name(call.module.parameter_dtype() or torch.get_default_dtype())
         names += [own] * (own != names[0])
     if len(names) > 1:
         return f"dtypes {' and '.join(names[:2])} differ"
     return f"{call.name} does not take {names[0]}" if names and not in_place else None
 
 
-_WITH_WEIGHTS = ("Linear", "Bilinear", "Conv", "LSTM", "GRU", "RNN", "BatchNorm", "LayerNorm", "GroupNorm")
+_WITH_WEIGHTS = (
+    "Linear", "Bilinear", "Conv", "LSTM", "GRU", "RNN", "BatchNorm", "LayerNorm", "GroupNorm", "MultiheadAttention",
+    "Transformer",
+)  # fmt: skip
 """How the names of modules begin that multiply what they get by their parameters."""
 
 

@@ -72,7 +72,7 @@ def rejection(target: str, args: tuple[Any, ...], kwargs: dict[str, Any], module
 def _is_suspicious(metas: list[TensorMeta], module: ModuleSpec | None) -> bool:
     """Whether dtypes or strides could be the matter at all: not where all is float32 and every element its own."""
     plain = all([meta.dtype is torch.float32 and 0 not in meta.stride for meta in metas])
-    return not plain or (module is not None and module.dtype not in (None, torch.float32))
+    return not plain or (module is not None and module.parameter_dtype() not in (None, torch.float32))
 
 
 def _judge(target: str, small: Calls) -> Rejected | None:
@@ -140,7 +140,10 @@ def _mapped(call: Calls, change: Change) -> Calls:
 
     args, kwargs, module = call
     changed = walk(args), {name: walk(value) for name, value in kwargs.items()}
-    return *changed, None if module is None else replace(module, dtype=None)
+    if module is None:
+        return *changed, None
+    plain = tuple([(name, value) for name, value in module.kwargs if name != "dtype"])
+    return *changed, replace(module, dtype=None, kwargs=plain)
 
 
 def _shrunk(call: Calls, unit: int) -> Calls:

@@ -241,6 +241,13 @@ class ModuleInit:
 
 
 @record
+class TorchInit:
+    """``nn.Module.__init__``, of the class of torch that is named."""
+
+    name: str
+
+
+@record
 class Builtin:
     """A Python builtin or ``math`` function, by name."""
 

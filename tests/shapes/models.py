@@ -507,4 +507,38 @@ block = partial(nn.LayerNorm, eps=1e-6)
 net = nn.Sequential(block(4), nn.Linear(4, 3))
 g = net(x)
 """,
+    "attributes by computed names": """
+class Heads(nn.Module):
+    NAMES, SIZES = ("a", "b"), (2, 3)
+
+    def __init__(self, scale=None):
+        nn.Module.__init__(self)
+        for name, size in zip(self.NAMES, self.SIZES):
+            setattr(self, f"head_{name}", nn.Linear(4, size))
+        if scale is not None:
+            self.scale = scale
+
+    @property
+    def width(self):
+        return sum(getattr(self, f"head_{name}").out_features for name in self.NAMES)
+
+    def forward(self, x):
+        outs = [getattr(self, f"head_{name}").forward(x) for name in self.NAMES]
+        y = torch.cat(outs, dim=-1)
+        return y * self.scale if hasattr(self, "scale") else y
+
+class Tanh(nn.Linear):
+    def __init__(self, n):
+        nn.Linear.__init__(self, n, n)
+
+    def forward(self, x):
+        return super().forward(x).tanh()
+
+heads = Heads()
+a = heads(x)
+b = Heads(scale=2.0)(x)
+c = torch.zeros(getattr(heads, "width"), getattr(heads, "missing", 7), hasattr(heads, "forward") + 1)
+d = Tanh(4)(x)
+e = nn.Sequential(Tanh(4), nn.ReLU()).forward(x)
+""",
 }

@@ -34,6 +34,7 @@ SNIPPETS: dict[str, list[str]] = {
         "r = x.permute(*torch.arange(x.ndim - 1, -1, -1).shape, 0, 1) if x.ndim == 2 else x",
     ],
     "indexing": [
+        "r = x.clone()\nr[[[0], [1, 1]]] = 1",
         "r = x.clone()\nr[flag] = 0", "r = x.clone()\nr[r > 0] = -1.5", "r = m.clone()\nr[:, v > 0] = v[0]",
         "r = x.clone()\nr[..., v > 0] = 0", "r = x.clone()\nr[0, m[:, 0] > 0, 1:3] = 0",
         "r = x[0]", "r = x[-1]", "r = x[0, 1]", "r = x[0, 1, 2]", "r = x[:, 0]", "r = x[1:]", "r = x[:-1, ::2]",

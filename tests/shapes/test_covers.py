@@ -276,7 +276,7 @@ UNSUPPORTED = [
     ("r = nn.ModuleList([None])", 1, ("None in place of a module",)),
     ("r = nn.TransformerEncoder(nn.Linear(4, 4), 2)(x)", 1, ("nn.TransformerEncoderLayer",)),
     ("lin = nn.Linear(4, 5)\nlin.weight = nn.Parameter(n)\nr = lin(x)", 2, ("weight", "another shape")),
-    ("r = nn.Linear(4, 5).forward", 1, ("forward of Linear",)),
+    ("r = nn.Linear(4, 5).state_dict", 1, ("state_dict of Linear",)),
     ("r = f'{x}'", 1, ("f-string",)),
     ("r = x.view(int(f'{24:>100}'))", 1, ("f-string",)),
     ("raise", 1, ("raise", "exception")),

@@ -21,6 +21,14 @@ WRONG = [
     ("y = nn.Linear(256, 8)(x)", {"x": DOUBLES}, "dtypes float64 and float32 differ"),
     ("y = nn.Linear(256, 8)(x)", {"x": INTS}, "expected a floating point input, got int64"),
     ("y = nn.Linear(256, 8).double()(x)", {"x": BIG}, "dtypes float32 and float64 differ"),
+    ("y = nn.Linear(256, 8, dtype=torch.float64)(x)", {"x": BIG}, "dtypes float32 and float64 differ"),
+    ("y = nn.LayerNorm(256, dtype=torch.bfloat16)(x)", {"x": BIG}, "dtypes float32 and bfloat16 differ"),
+    (
+        "y = nn.MultiheadAttention(256, 8, dtype=torch.float64)(x, x, x)",
+        {"x": BIG},
+        "dtypes float32 and float64 differ",
+    ),
+    ("y = x.take_along_dim(torch.zeros(4, 1, 256).int(), 1)", {"x": BIG}, "got int32: give it as '4,1,256:int64'"),
     ("y = F.linear(x, z)", {"x": INTS, "z": "8,256"}, "int64"),
     ("y = nn.LayerNorm(256)(x)", {"x": DOUBLES}, "dtypes float64 and float32 differ"),
     ("y = nn.BatchNorm1d(512)(x)", {"x": DOUBLES}, "dtypes float64 and float32 differ"),
@@ -46,6 +54,7 @@ WRONG = [
 RIGHT = [
     ("y = x @ z", {"x": DOUBLES, "z": "256,8:float64"}),
     ("y = nn.Linear(256, 8).double()(x)", {"x": DOUBLES}),
+    ("y = nn.Linear(256, 8, dtype=torch.float64)(x)", {"x": DOUBLES}),
     (
         "y = nn.Sequential(nn.Linear(256, 64), nn.GELU(), nn.LayerNorm(64)).to(torch.bfloat16)(x)",
         {"x": f"{BIG}:bfloat16"},

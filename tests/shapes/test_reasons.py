@@ -391,6 +391,71 @@ WRONG: list[tuple[str, int, int, str, str, str]] = [
     ("r = F.max_pool2d(img, 9)", 0, 1, "max_pool2d(9)", "[2, 3, 8, 8]", "a kernel of 9 does not fit size 8 at dim -2"),
     ("r = torch.bmm(m, n)", 0, 1, "bmm", "[3, 4], [4, 5]", "expected 3 dimensions, got 2"),
     ("r = torch.conv2d(img, n)", 0, 1, "conv2d", "[2, 3, 8, 8], [4, 5]", "expected 4 dimensions, got 2"),
+    (
+        "r = x[:, [[0, 1], [2]]]",
+        0, 1, "index dim 1 with [2, 2]", "[2, 3, 4]",
+        "lists of different lengths cannot be an index: [2] and [1]",
+    ),
+    (
+        "r = m[[[0], [1, 2]], 0]",
+        1, 1, "index dim 0 with [2, 1]", "[3]",
+        "lists of different lengths cannot be an index: [1] and [2]",
+    ),
+    (
+        "r = nn.Parameter(torch.zeros(3).long())",
+        2, 1, "Parameter", "[3]",
+        "only floating-point and complex tensors can require gradients, got int64",
+    ),
+    (
+        "r = k.requires_grad_()",
+        0, 1, "requires_grad_", "[2, 3, 4]",
+        "only floating-point and complex tensors can require gradients, got int32",
+    ),
+    (
+        "r = nn.Linear(4, 2).to('gpu')(x)",
+        0, 1, "device", "none",
+        "unknown device 'gpu'",
+    ),
+    (
+        "r = nn.Linear(4, 2).to(torch.int64)(x)",
+        0, 1, "to", "none",
+        "a module can be converted to floating-point and complex dtypes only, got int64",
+    ),
+    (
+        "r = m.scatter_(1, torch.zeros(3, 4).long(), m.double())",
+        3, 1, "scatter_(1, _, _)", "[3, 4], [3, 4], [3, 4]",
+        "dtypes float32 and float64 differ",
+    ),
+    (
+        "r = torch.zeros(5, 9).long().index_put_((torch.arange(5), torch.arange(5)), torch.zeros(5))",
+        5, 1, "index_put_", "[5, 9], [5], [5], [5]",
+        "dtypes int64 and float32 differ",
+    ),
+    (
+        "r = m.index_put((torch.zeros(2),), v)",
+        1, 1, "index_put", "[3, 4], [2], [4]",
+        "an index tensor is needed, got float32: give it as '2:int64'",
+    ),
+    (
+        "r = nn.Linear(4, 2, dtype=torch.float64)(x)",
+        0, 1, "Linear(4, 2, dtype=torch.float64)", "[2, 3, 4]",
+        "dtypes float32 and float64 differ",
+    ),
+    (
+        "r = torch.eye(2, 3, 4)",
+        0, 1, "eye(2, 3, 4)", "none",
+        "eye does not take arguments (int, int, int)",
+    ),
+    (
+        "r = nn.TransformerEncoder(nn.TransformerEncoderLayer(4, 2), num_layer=2)(x)",
+        0, 1, "TransformerEncoder(TransformerEncoderLayer(4, 2), num_layer=2)", "none",
+        "unexpected argument num_layer",
+    ),
+    (
+        "r = m.masked_scatter(m > 0, m.long())",
+        2, 1, "masked_scatter", "[3, 4], [3, 4], [3, 4]",
+        "dtypes float32 and int64 differ",
+    ),
 ]  # fmt: skip
 
 
