@@ -3,6 +3,28 @@
 # One escape to a line; \n and other escapes in them are Python's. CANARY is a file that must never come to be.
 ESCAPES = r"""
 import os
+from functools import partial\ny = partial(getattr, torch, 'os')().system('touch CANARY')
+from functools import partial\ny = partial(open, 'CANARY', 'w')()
+from functools import partial\ny = partial(eval)("open('CANARY', 'w')")
+from functools import partial\ny = partial(torch.load, 'CANARY')()
+from functools import partial\ny = partial(torch.relu, x).func.__globals__
+from functools import partial\ny = partial.__class__
+import functools\ny = functools.sys
+import functools as f\ny = f.reduce
+class A: pass\ny = getattr(A(), '__' + 'class__').__mro__
+class A: pass\ny = getattr(A(), '_' * 2 + 'init_subclass' + '_' * 2)
+class A(nn.Module): pass\ny = getattr(A(), '_modules')
+class A(nn.Linear): pass\ny = getattr(A(2, 3), '__call__').__globals__
+class A(nn.Linear): pass\ny = A(2, 3).weight.__class__
+class A(nn.Linear):\n    def __getattr__(self, n): return open\ny = A(2, 3).os
+class A(nn.Sequential): pass\ny = A().__dict__
+nn.Module.__init__.__globals__
+y = nn.Linear.__init__.__globals__['os']
+import einops\ny = einops.einops.itertools
+import einops\ny = einops._backends.sys
+from einops import _backends
+from einops.layers.torch import torch as t
+import einops\ny = einops.reduce(x, 'a -> ', lambda t, d: open('CANARY', 'w'))
 import os as torch
 import sys, torch
 import subprocess
@@ -548,6 +570,18 @@ y = list(filter(None, open))
 """
 
 BOMBS = r"""
+from functools import partial\nf = torch.relu\nfor i in range(4000):\n    f = partial(f)\ny = f(x)
+from functools import partial\nf = partial(lambda g: g(g))\ny = f(f)
+from functools import partial\nf = partial(torch.cat, [x] * 10**6)\ny = f()
+from einops import repeat\ny = repeat(x, 'a b -> a b c', c=10**15)
+from einops import rearrange\ny = rearrange(x, '(' * 10**6)
+from einops import rearrange\ny = rearrange(x, ' '.join(['a'] * 10**6))
+from einops import rearrange\ny = rearrange([x] * 10**5, 'n a b -> (n a) b')
+from einops import repeat\ny = x\nfor i in range(4000): y = repeat(y, 'a b -> a (b 1000)')
+class S(nn.Sequential): pass\ns = S()\ns.append(s)\ny = s(x)
+class S(nn.ModuleList):\n    def forward(self, x): return [m(x) for m in self]\ns = S()\ns.append(s)\ny = s(x)
+class S(nn.Linear): pass\ny = S(10**9, 10**9)(x)
+class S(nn.Module): pass\ns = S()\nfor i in range(10**9): setattr(s, 'a%d', i)
 y = '%1500000000s' % x
 y = '%0*d' % (10**9, x)
 s = '%1500000000s'\ns %= x
