@@ -96,7 +96,9 @@ def set_trainable(owner: Module | Instance, trainable: bool) -> None:
         held = as_torch(module)
         if isinstance(held, Module):
             held.trainable = trainable
-        own: Any = module.parameters if isinstance(module, Module) else getattr(module, "attributes", {})
+        own: dict[Any, Any] = {}
+        if not isinstance(module, Partial):
+            own = module.parameters if isinstance(module, Module) else module.attributes
         for value in own.values():
             if isinstance(value, Traced) and value.parameter:
                 value.trainable = trainable

@@ -120,6 +120,8 @@ def kind(value: Any) -> str:
         "BoundMethod": "a method",
         "Super": "super()",
         "Builtin": "a function",
+        "Partial": "a function",
+        "TorchInit": "a method",
         "NoOp": "a function",
         "Method": "a method",
         "Annotation": "a type",
