@@ -141,7 +141,12 @@ def _refuse(request: socket.socket, event: str, args: tuple[Any, ...]) -> None:
 
 
 def warm_up() -> None:
-    """Do once, before any fork, what torch does lazily: the first meta operation alone costs a second of imports."""
+    """Do once, before any fork, what torch does lazily: the first meta operation alone costs a second of imports.
+
+    The half million objects that this makes stay for good: looking through them for garbage on the way and in the end
+    takes a seventh of the time and finds less than a megabyte.
+    """
+    gc.disable()
     import torch
 
     torch.set_num_threads(1)
@@ -150,8 +155,8 @@ def warm_up() -> None:
         import_module(name)
     _do_without_dynamo()
     _trace_once()
-    gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 def _do_without_dynamo() -> None:
