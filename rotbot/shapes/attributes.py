@@ -10,7 +10,8 @@ import torch
 
 from rotbot.errors import UnsafeSnippet, UnsupportedSnippet
 from rotbot.shapes import allowlist, python_values
-from rotbot.shapes.classes import attribute_of, is_of_torch
+from rotbot.shapes.classes import attribute_of
+from rotbot.shapes.members import is_of_torch
 from rotbot.shapes.modules import module_attribute
 from rotbot.shapes.python_values import kind
 from rotbot.shapes.recorder import Recorder

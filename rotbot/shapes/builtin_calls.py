@@ -12,8 +12,8 @@ from rotbot.errors import UnsupportedSnippet
 from rotbot.shapes import einops_calls, python_values, reflection
 from rotbot.shapes.allowlist import CONTAINERS, MODULES
 from rotbot.shapes.checks import check_device, check_gradient
-from rotbot.shapes.classes import is_module
 from rotbot.shapes.dicts import VIEWS
+from rotbot.shapes.members import is_module
 from rotbot.shapes.operators import binary, truth
 from rotbot.shapes.python_values import PLAIN, PYTHON_ERRORS, bounded, growing, kind, python_reason
 from rotbot.shapes.recorder import ProgramError

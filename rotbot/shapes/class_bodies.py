@@ -10,7 +10,7 @@ import ast
 from typing import TYPE_CHECKING, Any
 
 from rotbot.errors import UnsafeSnippet, UnsupportedSnippet
-from rotbot.shapes.classes import has_default, own_names
+from rotbot.shapes.members import has_default, own_names
 from rotbot.shapes.recorder import ProgramError
 from rotbot.shapes.source import bound_names, span_of
 from rotbot.shapes.values import Builtin, ClassMethod, Function, ModuleClass, NoOp, Property, Scope, UserClass

@@ -8,17 +8,13 @@ Its attributes are a dict, its methods are interpreted like any function of the 
 from __future__ import annotations
 
 import ast
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from torch import nn
-
 from rotbot.errors import UnsafeSnippet, UnsupportedSnippet
-from rotbot.shapes.allowlist import CONTAINERS, MODULES
 from rotbot.shapes.conversions import CONVERSIONS, convert, set_training
+from rotbot.shapes.members import OWN, constants_of, is_module, is_of_torch, is_property, method_of, own_names
 from rotbot.shapes.python_values import PLAIN, kind
 from rotbot.shapes.recorder import ProgramError, Recorder
-from rotbot.shapes.running import kept_module
 from rotbot.shapes.source import span_of
 from rotbot.shapes.trace import Span
 from rotbot.shapes.values import (
@@ -30,7 +26,6 @@ from rotbot.shapes.values import (
     Module,
     ModuleClass,
     ModuleInit,
-    Partial,
     Property,
     Scope,
     Super,
@@ -43,8 +38,6 @@ from rotbot.shapes.values import (
 if TYPE_CHECKING:
     from rotbot.shapes.interpreter import Interpreter
 
-OWN: frozenset[str] = frozenset(dir(nn.Module()))
-"""The attributes of ``nn.Module`` itself."""
 _SAME = frozenset(("cuda", "cpu", "requires_grad_", "apply"))
 """Methods that return the module and leave all shapes as they are. What ``apply`` would call only fills in values."""
 LISTINGS = frozenset("parameters named_parameters modules named_modules children named_children".split())
@@ -62,16 +55,16 @@ def attribute_of(recorder: Recorder, owner: Any, name: str, span: Span) -> Any:
     if isinstance(owner, Super):
         return _of_super(owner, name, span)
     if isinstance(owner, UserClass):
-        scope = _constants(owner, name)
+        scope = constants_of(owner, name)
         if scope is None or isinstance(scope.values[name], Property):
             raise UnsupportedSnippet(f"{owner.name}.{name} is supported of an instance only", span.line)
         return _bound(recorder, owner, scope, name)
     if name in owner.attributes:
         return _read(recorder, owner.attributes[name], owner.reads[name])
-    method = _method(owner, owner.made_by, name)
+    method = method_of(owner, owner.made_by, name)
     if method is not None:
         return method
-    scope = _constants(owner.made_by, name)
+    scope = constants_of(owner.made_by, name)
     if scope is not None:
         return _bound(recorder, owner, scope, name)
     if not owner.made_by.is_module:
@@ -86,7 +79,7 @@ def attribute_of(recorder: Recorder, owner: Any, name: str, span: Span) -> Any:
 
 
 def _of_super(owner: Super, name: str, span: Span) -> Any:
-    method = None if owner.base is None else _method(owner.instance, owner.base, name)
+    method = None if owner.base is None else method_of(owner.instance, owner.base, name)
     if method is not None:
         return method
     if name == "__init__":
@@ -112,36 +105,6 @@ def _bound(recorder: Recorder, owner: Instance | UserClass, scope: Scope, name: 
     return found
 
 
-def _method(instance: Instance, start: UserClass, name: str) -> BoundMethod | None:
-    owner: UserClass | None = start
-    while owner is not None:
-        if name in owner.methods:
-            return BoundMethod(instance, owner.methods[name], owner)
-        owner = owner.base
-    return None
-
-
-def _constants(start: UserClass, name: str) -> Scope | None:
-    owner: UserClass | None = start
-    while owner is not None:
-        if name in owner.constants.values:
-            return owner.constants
-        owner = owner.base
-    return None
-
-
-def has_attribute(owner: Instance, name: str) -> bool:
-    """Whether ``owner.name`` is there."""
-    if name in owner.attributes or _method(owner, owner.made_by, name) is not None or is_of_torch(owner, name):
-        return True
-    return _constants(owner.made_by, name) is not None or (owner.made_by.is_module and name in OWN)
-
-
-def has_default(made: UserClass, field: str) -> bool:
-    """Whether a field of a dataclass may be left out."""
-    return _constants(made, field) is not None
-
-
 def set_attribute(recorder: Recorder, owner: Any, name: str, value: Any, span: Span) -> None:
     """``owner.name = value``, by ``nn.Module``'s rules. Raises :class:`UnsafeSnippet` if ``owner`` is no instance."""
     if isinstance(owner, Traced) and name in ("requires_grad", "grad"):
@@ -153,7 +116,7 @@ def set_attribute(recorder: Recorder, owner: Any, name: str, value: Any, span: S
     made_by = owner.made_by
     if name.startswith("__"):
         raise UnsafeSnippet(f"attribute {name} is not allowed", span.line)
-    if made_by.frozen or _is_property(made_by, name):
+    if made_by.frozen or is_property(made_by, name):
         what = "a frozen dataclass" if made_by.frozen else "a property without setter"
         raise ProgramError(f"{made_by.name}.{name}", (), f"cannot assign to {name!r}: it is of {what}", span)
     if made_by.is_module and name == "training" and isinstance(value, bool):
@@ -162,9 +125,9 @@ def set_attribute(recorder: Recorder, owner: Any, name: str, value: Any, span: S
     if made_by.is_module and (name in own_names(made_by) or is_of_torch(owner, name)):
         of = made_by.torch_base or "nn.Module"
         raise UnsupportedSnippet(f"assigning to {name}, an attribute of {of} itself, is not supported", span.line)
-    if _method(owner, made_by, name) is not None:
+    if method_of(owner, made_by, name) is not None:
         raise UnsupportedSnippet(f"assigning to {name}, a method of {made_by.name}, is not supported", span.line)
-    if made_by.is_module and _constants(made_by, name) is not None and not isinstance(value, PLAIN):
+    if made_by.is_module and constants_of(made_by, name) is not None and not isinstance(value, PLAIN):
         raise UnsupportedSnippet(f"{name} is an attribute of the class, which would hide {kind(value)}", span.line)
     if not made_by.is_module:
         owner.attributes[name] = value
@@ -207,40 +170,6 @@ def _register(container: Module, name: str, value: Any) -> None:
     children.append(value)
 
 
-def own_names(made_by: UserClass) -> frozenset[str]:
-    """The attributes that the class of torch has that ``made_by`` derives from."""
-    return OWN if made_by.torch_base is None else _names_of(made_by.torch_base)
-
-
-@lru_cache(maxsize=64)
-def _names_of(torch_class: str) -> frozenset[str]:
-    return frozenset(dir({**MODULES, **CONTAINERS}[torch_class]))
-
-
-def is_of_torch(owner: Instance, name: str) -> bool:
-    """Whether ``owner.name`` is what the module of torch has that its class derives from: ``weight`` of a linear layer,
-    an item of a container; not what every module has."""
-    inner = owner.inner
-    if inner is None or name in OWN or name in owner.attributes or _method(owner, owner.made_by, name) is not None:
-        return False
-    if inner.children is None:
-        return name in dir(kept_module(inner.spec, "meta"))
-    items = inner.children if isinstance(inner.children, dict) else inner.names
-    return name in items or name in _names_of(inner.spec.name)
-
-
-def is_module(value: Any) -> bool:
-    """Whether it is an ``nn.Module``, of torch or of the program."""
-    if isinstance(value, Partial):
-        return value.is_module
-    return isinstance(value, Module) or (isinstance(value, Instance) and value.made_by.is_module)
-
-
-def _is_property(made_by: UserClass, name: str) -> bool:
-    scope = _constants(made_by, name)
-    return scope is not None and isinstance(scope.values[name], Property)
-
-
 # --- calls -----------------------------------------------------------------------------------------------------------
 
 
@@ -249,10 +178,10 @@ def construct(
 ) -> Any:
     """A new instance, by the class's ``__init__`` where it has one. Raises :class:`ProgramError` where Python would."""
     instance = Instance(made)
-    if made.fields is not None and _method(instance, made, "__init__") is None:
+    if made.fields is not None and method_of(instance, made, "__init__") is None:
         _fill(interpreter, instance, args, kwargs, node)
         return instance
-    init = _method(instance, made, "__init__")
+    init = method_of(instance, made, "__init__")
     if init is not None:
         if call_method(interpreter, init, args, kwargs, node) is not None:
             raise ProgramError(f"{made.name}()", (), "__init__() should return None", span_of(node))
@@ -285,14 +214,14 @@ def _fill(
     for name in fields:
         reads = tuple(recorder.reads)
         if name not in given:
-            scope = _constants(made, name)
+            scope = constants_of(made, name)
             if scope is None:
                 raise ProgramError(f"{made.name}()", (), f"missing argument {name!r}", span_of(node))
             given[name], reads = scope.values[name], scope.reads.get(name, ())
             if isinstance(given[name], FieldFactory):
                 given[name] = interpreter.call(given[name].make, [], {}, node)
         instance.attributes[name], instance.reads[name] = given[name], reads
-    after = _method(instance, made, "__post_init__")
+    after = method_of(instance, made, "__post_init__")
     if after is not None:
         call_method(interpreter, after, [], {}, node)
 
@@ -305,7 +234,7 @@ def call_instance(
     name, runs = instance.made_by.name, "forward" if instance.made_by.is_module else "__call__"
     if instance.made_by.is_module and not instance.ready:
         raise ProgramError(f"{name}()", (), f"{name}.__init__ does not call super().__init__()", span_of(node))
-    forward = _method(instance, instance.made_by, runs)
+    forward = method_of(instance, instance.made_by, runs)
     if forward is None and instance.inner is not None:
         return interpreter.call(instance.inner, args, kwargs, node)
     if forward is None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from rotbot.shapes.classes import is_module
+from rotbot.shapes.members import is_module
 from rotbot.shapes.metadata import TensorMeta
 from rotbot.shapes.recorder import Recorder
 from rotbot.shapes.running import kept_module

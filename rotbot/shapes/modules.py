@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 from rotbot.errors import UnsafeSnippet, UnsupportedSnippet
 from rotbot.shapes.allowlist import CONTAINERS
 from rotbot.shapes.checks import check_device, refuse_foreign
-from rotbot.shapes.classes import LISTINGS, is_module
+from rotbot.shapes.classes import LISTINGS
 from rotbot.shapes.conversions import CONVERSIONS, convert, set_training
 from rotbot.shapes.dicts import Ordered, make_dict
 from rotbot.shapes.inventory import parameter
+from rotbot.shapes.members import is_module
 from rotbot.shapes.metadata import ModuleSpec
 from rotbot.shapes.python_values import PYTHON_ERRORS, bounded, kind, python_reason
 from rotbot.shapes.recorder import ProgramError, Recorder

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from rotbot.errors import UnsafeSnippet, UnsupportedSnippet
 from rotbot.shapes.attributes import attribute
-from rotbot.shapes.classes import has_attribute, read_property, set_attribute
+from rotbot.shapes.classes import read_property, set_attribute
+from rotbot.shapes.members import has_attribute
 from rotbot.shapes.python_values import kind
 from rotbot.shapes.source import span_of
 from rotbot.shapes.values import Instance, Property
